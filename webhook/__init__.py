@@ -1,0 +1,1 @@
+"""The admission webhook: an HTTP shell round `checker`."""
