@@ -75,9 +75,7 @@ class Node:
     commit_limit: Maybe[int]
     committed_as: Maybe[int]
     hugetlb: Maybe[int]  # HugePages_Total × Hugepagesize
-    free_for_guess: Maybe[
-        int
-    ]  # MemFree + Cached + Buffers + SwapCached − Shmem + SwapFree + SReclaimable − reserves: kernel < 5.2, mode 0
+    guess_free: Maybe[int]  # what mode 0 before Linux 5.2 compares with (KERNEL A3): free + cache + swap − reserves
     thp_enabled: Maybe[str]  # always | madvise | never
     thp_defrag: Maybe[str]
 

@@ -14,7 +14,7 @@ DEFAULT_WRITE_RATE_PER_SECOND = 1000.0
 """A judgement: a busy cache. Replace it by `--redis`, `bgsafe agent` or the bgsafe.io/write-rate annotation."""
 
 DEFAULT_SAVE_THROUGHPUT = 80 * MIB
-"""Resident bytes per second of a save, a judgement on the slow side of the 100–250 MB/s per core that DOMAIN §2 measured."""
+"""Resident bytes per second of a save: a judgement, below the 100–250 MB/s per core that DOMAIN §2 measured."""
 
 DEFAULT_FRAGMENTATION = 1.1
 """Resident / used_memory, from the 1.03–1.12 that DOMAIN §3 measured on fresh data; churn raises it."""
@@ -47,7 +47,7 @@ class Distribution:
                     raise ValueError(expected) from error
                 if not 0 < parameter <= (100 if kind == "hot" else 20):
                     raise ValueError(expected)
-                return cls(kind, parameter)  # type: ignore[arg-type]
+                return cls(kind, parameter)
         raise ValueError(expected)
 
     def __str__(self) -> str:
@@ -56,7 +56,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """What the person at the command line states; `None` leaves it to measurement, declaration or policy, in that order."""
+    """What the person at the command line states; `None` leaves it to measurement, declaration, policy, in that order."""
 
     write_rate_per_second: float | None = None
     save_seconds: float | None = None
