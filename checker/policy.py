@@ -56,7 +56,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
-    """What the person at the command line states; `None` leaves it to measurement, declaration, policy, in that order."""
+    """What the person at the command line states; `None` leaves it to measurement, declaration or policy."""
 
     write_rate_per_second: float | None = None
     save_seconds: float | None = None
