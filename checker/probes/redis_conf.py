@@ -1,0 +1,437 @@
+"""redis.conf and redis-server's command line: text → directives → the configuration that results.
+
+Source: redis src/config.c (loadServerConfigFromString, setConfigSaveOption), src/sds.c (sdssplitargs), src/server.c
+(main) at 6.2 and 7.0, and runs of redis-server 6.2.14, 7.0.15 and valkey-server 9.1.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from checker.facts import Config, Maybe, SavePoint, Unread
+from checker.units import MIB, UnitError, parse_redis_memory
+
+MAX_INCLUDED_FILES: Final = 256
+"""A judgement: Redis itself recurses until its stack ends."""
+
+Include: TypeAlias = Callable[[str], Maybe[Sequence[tuple[str, str]]]]
+"""Path or glob as the file writes it → (path, text) of every file it names, or why they could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One setting. `include` stays in the list only where the file it names was not read: a hole in what is known."""
+
+    name: str  # lower case, the newer of two names (`replicaof`, not `slaveof`)
+    args: tuple[str, ...]
+    source: str  # "/etc/redis/redis.conf line 12", "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What redis-server makes of its arguments."""
+
+    config_file: str | None
+    reads_stdin: bool  # `redis-server -`: configuration that nobody else can see
+    sentinel: bool
+    starts_server: bool  # False: --version, --help, --test-memory, --check-system
+    directives: tuple[Directive, ...]
+    problems: tuple[Unread, ...]
+
+
+# --- syntax ----------------------------------------------------------------------------------------------------------
+
+_SPACE: Final = " \t\n\v\f\r"
+_TOKEN: Final = re.compile(
+    r"""[^\s"'\0]*(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\'|[^'])*)')?(?=[ \t\n\v\f\r]|\Z)""", re.DOTALL
+)
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
+
+
+def split_arguments(line: str) -> tuple[str, ...] | None:
+    """Split as sdssplitargs() does; `None` for unbalanced quotes, or a closing quote with text right behind it."""
+    tokens: list[str] = []
+    position = 0
+    while True:
+        while position < len(line) and line[position] in _SPACE:
+            position += 1
+        if position == len(line):
+            return tuple(tokens)
+        match = _TOKEN.match(line, position)
+        if match is None:
+            return None
+        bare = line[position : match.end()]
+        if (double := match["double"]) is not None:
+            bare = bare[: match.start("double") - 1 - position] + _ESCAPE.sub(_unescape, double)
+        elif (single := match["single"]) is not None:
+            bare = bare[: match.start("single") - 1 - position] + single.replace("\\'", "'")
+        tokens.append(bare)
+        position = match.end()
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else _CONTROL.get(match[2], match[2])
+
+
+def _quote(argument: str) -> str:
+    """Write an argument so that split_arguments() reads it back (sdscatrepr)."""
+    escaped = argument.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
+    return f'"{escaped}"'
+
+
+def _directive(line: str, source: str) -> tuple[Directive | None, Unread | None]:
+    """Read one line, without its line end. A line that Redis cannot split keeps its name, so that its field is known
+    to be wrong rather than taken for unset."""
+    line = line.strip(" \t\r\n")
+    if not line or line.startswith("#"):
+        return None, None
+    tokens, problem = split_arguments(line), None
+    if tokens is None:
+        name, *rest = line.split(None, 1)
+        tokens = (name, *rest)
+        problem = Unread(source, f"unbalanced quotes in {line[:80]!r}: Redis refuses to start", "close the quote")
+    if not tokens:
+        return None, None
+    name = tokens[0].lower().replace("slaveof", "replicaof").replace("slave", "replica")
+    args = tokens[1:]
+    if name == "client-output-buffer-limit":
+        args = tuple(re.sub(r"(?i)\bslave\b", "replica", argument) for argument in args)
+    return Directive(name, args, source), problem
+
+
+def parse(text: str, source: str, include: Include | None = None) -> tuple[tuple[Directive, ...], tuple[Unread, ...]]:
+    """Read the text of a redis.conf, and, through `include`, of the files it includes, in Redis' order.
+
+    An include that was not read leaves its directive in the result and its reason among the problems.
+    """
+    directives: list[Directive] = []
+    problems: list[Unread] = []
+    included = 0
+    open_files = [_lines(text, source, problems)]
+    while open_files:
+        where, line = next(open_files[-1], (None, ""))
+        if where is None:
+            open_files.pop()
+            continue
+        directive, problem = _directive(line, where)
+        if directive is not None and directive.name == "include" and len(directive.args) == 1:
+            files = _included(directive, include, included)
+            if not isinstance(files, Unread):
+                included += len(files)
+                open_files += [_lines(content, path, problems) for path, content in reversed(files)]
+                continue
+            problem = files
+        directives += [directive] if directive is not None else []
+        problems += [problem] if problem is not None else []
+    return tuple(directives), tuple(problems)
+
+
+def _lines(text: str, source: str, problems: list[Unread]) -> Iterator[tuple[str, str]]:
+    """(place, line) of one file; says what makes it no redis.conf at all when its first line is asked for."""
+    if text.startswith("\ufeff"):
+        text = text[1:]
+        problems.append(Unread(f"{source} line 1", "a byte order mark: Redis refuses to start", "save it without BOM"))
+    if "\0" in text:
+        problems.append(Unread(source, "NUL bytes: not a redis.conf, or damaged", "write it as plain text"))
+        # Redis reads lines with fgets() and appends them up to the NUL: the line end goes too.
+        text = re.sub(r"\0[^\n]*\n?", "", text)
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield f"{source} line {number}", line
+
+
+def _included(directive: Directive, include: Include | None, already: int) -> Maybe[Sequence[tuple[str, str]]]:
+    what = f"it includes {directive.args[0]}"
+    if include is None:
+        return Unread(directive.source, f"{what}, which was not read", "give that file too")
+    if already >= MAX_INCLUDED_FILES:
+        return Unread(directive.source, f"{what}, file {already + 1} and so not read", "let no file include itself")
+    files = include(directive.args[0])
+    if isinstance(files, Unread):
+        return Unread(directive.source, f"{what}: {files.where}: {files.why}", files.remedy)
+    return files
+
+
+# --- command line ----------------------------------------------------------------------------------------------------
+
+_NOT_A_SERVER: Final = frozenset({"-v", "--version", "-h", "--help", "--test-memory", "--check-system"})
+_TITLE: Final = re.compile(r"\S (?:\S+:\d+|unixsocket:\S+)(?: \[(?:cluster|sentinel)\])?\s*")
+
+
+def is_process_title(cmdline: Sequence[str]) -> bool:
+    """Has the server written its title over its arguments (`redis-server *:6379`)? They are lost then.
+
+    Source: redis src/server.c redisSetProcTitle; `set-proc-title yes` is the default.
+    """
+    return bool(cmdline) and not any(cmdline[1:]) and re.search(_TITLE.pattern + r"\Z", cmdline[0]) is not None
+
+
+def parse_arguments(argv: Sequence[str], source: str) -> Arguments:
+    """Read what comes after `redis-server` on its command line (the program's own name is not part of `argv`).
+
+    The rules are those of 7.0: an option without a value takes the next element even where that begins with `--`,
+    but for `--save` and `--sentinel`. Where older servers differ, they refuse to start.
+    """
+    sentinel = "--sentinel" in argv
+    if argv and argv[0] in _NOT_A_SERVER:
+        return Arguments(None, False, sentinel, False, (), ())
+    config_file = argv[0] if argv and not argv[0].startswith("-") else None
+    rest = list(argv[1:] if config_file is not None else argv)
+    reads_stdin = False
+    lines: list[str] = []
+    wants_value = False
+    for index, element in enumerate(rest):
+        if element == "-" and (index == 0 or index == len(rest) - 1):
+            reads_stdin = True
+        elif element.startswith("--") and not wants_value:
+            lines.append(element[2:])
+            following = rest[index + 1] if index + 1 < len(rest) else "--"
+            bare = len(element.split()) == 1 and "=" not in element
+            if bare and element.lower().strip() == "--save" and following.startswith("--"):
+                lines[-1] += ' ""'
+            else:
+                wants_value = bare and element.lower() != "--sentinel"
+        else:
+            lines.append(f"{lines.pop() if lines else ''} {_quote(element)}")
+            wants_value = False
+    read = [_directive(line, source) for line in lines]
+    problems = [problem for _, problem in read if problem]
+    if rest and lines and not any(element.startswith("--") for element in rest):
+        what = f"{lines[0].strip()} is no option: Redis refuses to start"
+        problems.append(Unread(source, what, "write --name value"))
+    directives = tuple(directive for directive, _ in read if directive and directive.name != "sentinel")
+    return Arguments(config_file, reads_stdin, sentinel, True, directives, tuple(problems))
+
+
+# --- meaning ---------------------------------------------------------------------------------------------------------
+
+
+class _RefusedError(ValueError):
+    """Arguments that Redis does not accept; the message says what it accepts."""
+
+
+def _one(args: tuple[str, ...]) -> str:
+    if len(args) != 1:
+        raise _RefusedError("exactly one value, and no comment behind it")
+    return args[0]
+
+
+def _memory(args: tuple[str, ...]) -> int:
+    text = _one(args)
+    if not text:
+        return 0  # 6.2 to 9.1 alike: memtoull("") is 0
+    try:
+        if text == text.strip():
+            return parse_redis_memory(text)
+    except UnitError:
+        pass
+    raise _RefusedError("a whole number of bytes with b, k, kb, m, mb, g or gb; no fraction, no per cent")
+
+
+def _yes_no(args: tuple[str, ...]) -> bool:
+    text = _one(args).lower()
+    if text not in ("yes", "no"):
+        raise _RefusedError("yes or no")
+    return text == "yes"
+
+
+def _relative(args: tuple[str, ...]) -> bool:
+    text = _one(args).lower()
+    if text not in ("yes", "no", "relative", "absolute"):
+        raise _RefusedError("no, yes, relative or absolute")
+    return text != "no"
+
+
+def _number(args: tuple[str, ...]) -> int:
+    text = _one(args)
+    if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
+        raise _RefusedError("a whole number")
+    return int(text)
+
+
+def _policy(args: tuple[str, ...]) -> str:
+    text = _one(args).lower()
+    if text != "noeviction" and not re.fullmatch(r"(allkeys|volatile)-(lru|lfu|lrm|random)|volatile-ttl", text):
+        raise _RefusedError("noeviction, or allkeys- or volatile- with lru, lfu or random, or volatile-ttl")
+    return text
+
+
+def _replicaof(args: tuple[str, ...]) -> bool:
+    words = args[0].split() if len(args) == 1 else args
+    if len(words) != 2:
+        raise _RefusedError("a host and a port, or `no one`")
+    return [word.lower() for word in words] != ["no", "one"]
+
+
+def _replica_limit(args: tuple[str, ...]) -> int | None:
+    """Hard limit of the class `replica`, bytes; `None` where the line speaks of other classes only."""
+    words = args[0].split() if len(args) == 1 else list(args)
+    if len(words) % 4 or not words:
+        raise _RefusedError("class, hard limit, soft limit, seconds")
+    groups = [words[start : start + 4] for start in range(0, len(words), 4)]
+    limits = [_memory((hard,)) for name, hard, _, _ in groups if name.lower() == "replica"]
+    return limits[-1] if limits else None
+
+
+def _forkless(args: tuple[str, ...]) -> bool:
+    return _one(args).lower() == "forkless"
+
+
+def _keydb_forkless(args: tuple[str, ...]) -> bool:
+    return not _yes_no(args)
+
+
+_FIELDS: Final[Mapping[str, tuple[str, Callable[[tuple[str, ...]], Any]]]] = {
+    "maxmemory": ("maxmemory", _memory),
+    "maxmemory-policy": ("maxmemory_policy", _policy),
+    "appendonly": ("appendonly", _yes_no),
+    "auto-aof-rewrite-percentage": ("auto_aof_rewrite_percentage", _number),
+    "replicaof": ("replicaof", _replicaof),
+    "cluster-enabled": ("cluster_enabled", _yes_no),
+    "repl-diskless-sync": ("repl_diskless_sync", _yes_no),
+    "repl-backlog-size": ("repl_backlog_size", _memory),
+    "client-output-buffer-limit": ("replica_output_buffer_limit", _replica_limit),
+    "dir": ("directory", _one),
+    "dbfilename": ("dbfilename", _one),
+    "rdbcompression": ("rdbcompression", _yes_no),
+    "disable-thp": ("disable_thp", _yes_no),
+    "oom-score-adj": ("oom_score_adj", _relative),
+    "bgsave-default-method": ("forkless", _forkless),
+    "use-fork": ("forkless", _keydb_forkless),  # KeyDB
+}
+"""Directive → field of facts.Config and how its arguments are read. `save` adds up, and so has its own function."""
+
+DEFAULT_SAVE: Final = (SavePoint(3600, 1), SavePoint(300, 100), SavePoint(60, 10000))
+"""redis src/server.c initServerConfig: the same in every version since 2.8 (the shipped redis.conf differs)."""
+
+_SPEAKS_OF_REPLICAS: Final = frozenset({"min-replicas-to-write", "active-replica", "multi-master"})
+
+
+def release(version: str | None) -> tuple[int, int] | None:
+    """(major, minor) of `7.0.15`, `v7`, `8.1-alpine`; `None` where no version is written."""
+    match = re.match(r"v?(\d+)(?:\.(\d+))?", version or "", re.ASCII)
+    return (int(match[1]), int(match[2] or 0)) if match else None
+
+
+def _defaults(engine_name: str, version: str | None, has_config: bool) -> dict[str, Any]:
+    """What the engine does untold. An unknown version has the defaults of the current one.
+
+    Before Redis 6.2 any command line argument or file switched the default save points off (redis #7092).
+    """
+    known = release(version)
+    number = known if known is not None else (99, 0)
+    old = number if engine_name in ("redis", "keydb") else (99, 0)
+    ten_megabytes = engine_name == "valkey" and number >= (8, 0)  # valkey #911
+    return {
+        "maxmemory": 0,
+        "maxmemory_policy": "noeviction",
+        "save": () if has_config and old < (6, 2) else DEFAULT_SAVE,
+        "appendonly": False,
+        "auto_aof_rewrite_percentage": 100,
+        "replicaof": False,
+        "cluster_enabled": False,
+        "repl_diskless_sync": engine_name != "keydb" and old >= (7, 0),
+        "repl_backlog_size": (10 if ten_megabytes else 1) * MIB,
+        "replica_output_buffer_limit": 256 * MIB,
+        "directory": ".",
+        "dbfilename": "dump.rdb",
+        "rdbcompression": True,
+        "disable_thp": old >= (6, 2),
+        "oom_score_adj": False,
+        "forkless": False,
+    }
+
+
+def effective(
+    directives: Iterable[Directive],
+    *,
+    engine_name: str,
+    version: str | None,
+    has_config: bool,
+    missing: Sequence[Unread] = (),
+) -> Config:
+    """What holds after all directives, in order: the later wins, `save` adds up, `save ""` empties.
+
+    `has_config`: the server was given a file or any argument. `missing`: files that come before all directives and
+    could not be read. They, and an `include` that was not read, leave every field Unread that nothing sets later.
+    A value that Redis refuses stays: no later one can help a server that does not start.
+    """
+    values = _defaults(engine_name, version, has_config)
+    sources: dict[str, str] = {}
+    for gap in missing[:1]:
+        values = dict.fromkeys(values, gap)
+    single_pair = engine_name == "keydb" or (engine_name == "redis" and (release(version) or (7, 0)) < (7, 0))
+    saves: tuple[SavePoint, ...] = ()  # the first `save` of all replaces the default ones
+    refused: set[str] = set()
+    replicas: str | None = None
+
+    for directive in directives:
+        name, equals, _ = directive.name.partition("=")
+        if name == "include":
+            hole = Unread(directive.source, f"it includes {directive.args[:1]}, which was not read", "give that file")
+            values = {field: values[field] if field in refused else hole for field in values}
+            sources = {field: source for field, source in sources.items() if field in refused}
+            continue
+        if name in _SPEAKS_OF_REPLICAS and directive.args[:1] not in (("0",), ("no",)):
+            replicas = f"{name}, {directive.source}"
+        field, read = ("save", None) if name == "save" else _FIELDS.get(name, (None, None))
+        if field is None or field in refused:
+            continue
+        try:
+            if equals:
+                raise _RefusedError("a blank where this has an equals sign")
+            if read is None:
+                saves = _add_save(saves, directive.args, single_pair)
+                value: Any = saves
+            else:
+                value = read(directive.args)
+        except _RefusedError as error:
+            refused.add(field)
+            value = Unread(
+                directive.source,
+                f"{directive.name} {' '.join(directive.args)}".strip() + " is refused: Redis does not start with it",
+                f"Redis accepts here {error}",
+            )
+        if value is not None:
+            values[field] = value
+            sources[field] = directive.source
+    values["replicas_possible"] = _replicas_possible(values, sources, replicas)
+    return Config(**values, sources=sources)
+
+
+def _add_save(points: tuple[SavePoint, ...], args: tuple[str, ...], single_pair: bool) -> tuple[SavePoint, ...]:
+    """The save points after one more `save`.
+
+    `single_pair`: before Redis 7.0 one line holds one pair, and anything else is passed over without a word.
+    """
+    if args == ("",):
+        return ()
+    words = args if single_pair or len(args) != 1 else tuple(args[0].split())
+    if single_pair and len(words) != 2:
+        return points
+    if len(words) % 2:
+        raise _RefusedError('pairs of seconds and changes, or ""')
+    pairs = []
+    for seconds, changes in zip(words[::2], words[1::2], strict=True):
+        if not re.fullmatch(r"\d{1,18}", seconds) or not re.fullmatch(r"\d{1,18}", changes) or int(seconds) < 1:
+            raise _RefusedError('pairs of seconds (at least 1) and changes (at least 0), or ""')
+        pairs.append(SavePoint(int(seconds), int(changes)))
+    return (*points, *pairs)
+
+
+def _replicas_possible(values: Mapping[str, Any], sources: dict[str, str], said: str | None) -> Maybe[bool]:
+    """Does the configuration speak of replication? Where it does not, a replica may still be attached by hand."""
+    for field in ("cluster_enabled", "replicaof"):
+        if values[field] is True:
+            said = said or f"{field.replace('_', '-')}, {sources.get(field, 'default')}"
+    if said:
+        sources["replicas_possible"] = said
+        return True
+    unread: list[Unread] = [values[field] for field in ("cluster_enabled", "replicaof") if values[field] is not False]
+    if unread:
+        return unread[0]
+    sources["replicas_possible"] = "nothing in the configuration speaks of replicas"
+    return False
