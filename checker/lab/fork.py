@@ -1,0 +1,180 @@
+"""One real save under a real load: what was there before the fork, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from checker.facts import Unread
+from checker.lab.case import SAVED, Case
+from checker.lab.cgroup import MemoryCgroup
+from checker.lab.load import KEY_BYTES, Workload
+from checker.lab.resp import Connection, ReplyError
+from checker.lab.server import LabError, RunningServer, memory_of
+from checker.units import parse_meminfo_kb
+
+POLL_SECONDS: Final = 0.005
+"""How often the save is looked at: at 20,000 writes/s the memory grows by about 1 MB in between."""
+
+SAVE_SECONDS: Final = 300.0
+"""How long a save of the lab may take: a judgement; the largest cases take five."""
+
+DEATH_SECONDS: Final = 5.0
+"""How long a server that stopped answering may take to be seen dead."""
+
+Outcome = Literal["saved", "save failed", "fork refused", "server killed", "child killed"]
+
+STATUS_OF: Final[dict[Outcome, str]] = {"saved": SAVED}
+"""Outcome → `status` of a recorded case, where the words differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A case with what was measured, and how it ended."""
+
+    case: Case
+    outcome: Outcome
+    detail: str  # the server's own last words, where it did not save; "" where it did
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a save shows while it runs; each field is the highest value seen."""
+
+    cgroup: MemoryCgroup | None
+    cow_bytes: int = 0
+    anon_bytes: int = 0
+
+    def look(self, info: dict[str, str], child: int | None) -> None:
+        seen = [int(info.get(name, 0)) for name in ("current_cow_size", "current_cow_peak")]
+        if self.cgroup is not None:
+            self.anon_bytes = max(self.anon_bytes, self.cgroup.anon())
+        elif child is not None:
+            seen.append(private_dirty(child))
+        self.cow_bytes = max(self.cow_bytes, *seen)
+
+
+def private_dirty(pid: int) -> int:
+    """Bytes that a child alone maps and has, or its parent has, written; 0 once it is gone.
+
+    What stands in for the cgroup where there is none: a page that the parent has copied stays with the child alone.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(parse_meminfo_kb(line.split(":", 1)[1]) for line in lines if line.startswith("Private_Dirty:"))
+
+
+def child_of(pid: int) -> int | None:
+    """Return the child that a server has now, if any. The servers' helper threads have none: the main thread forks."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(children[0]) if children else None
+
+
+def before_fork(server: RunningServer, connection: Connection, workload: Workload, writes: int) -> Case:
+    """Read the case as it stands now, expecting so many writes during its save. Raises OSError, LabError."""
+    info = connection.info("memory")
+    rss_anon, vm_pte = memory_of(server.pid)
+    return Case(
+        engine=str(server.binary),
+        keys=workload.keys,
+        key_bytes=KEY_BYTES,
+        value_bytes=workload.value_bytes,
+        distribution=workload.distribution,
+        write_rate_per_second=workload.write_rate_per_second,
+        writes_during_save=writes,
+        rss_anon_bytes=rss_anon,
+        used_memory_bytes=int(info["used_memory"]),
+        used_memory_dataset_bytes=int(info["used_memory_dataset"]),
+        vm_pte_bytes=vm_pte,
+        cgroup_anon_before_bytes=server.cgroup.anon() if isinstance(server.cgroup, MemoryCgroup) else None,
+    )
+
+
+def save(server: RunningServer, connection: Connection, before: Case, progress: Callable[[str], None]) -> Forked:
+    """Fork for real (BGSAVE), watch until the child is gone, and fill in what was measured.
+
+    Raises LabError when the server neither finishes nor dies, OSError for what the lab itself cannot read.
+    """
+    watch = _Watch(server.cgroup if isinstance(server.cgroup, MemoryCgroup) else None)
+    kills = server.oom_kills()
+    started = time.monotonic()
+    try:
+        # Both in one go: the server counts the writes and forks with none in between.
+        replies = connection.pipeline((("INFO", "persistence"), ("BGSAVE",)))
+    except ReplyError as error:
+        return Forked(replace(before, status="fork refused"), "fork refused", f"{error}: {server.last_words()}")
+    except OSError:
+        return _died(server, before, watch, kills)
+    del replies
+    try:
+        info = _follow(server, connection, watch, started, progress)
+        seconds = time.monotonic() - started
+        stats = connection.info("stats")
+    except OSError:
+        return _died(server, before, watch, kills)
+    if info["rdb_last_bgsave_status"] != "ok":
+        outcome: Outcome = "child killed" if server.oom_kills() > kills else "save failed"
+        return Forked(_with_peaks(replace(before, status=outcome), watch), outcome, server.last_words())
+    case = replace(
+        before,
+        save_seconds=round(seconds, 3),
+        # A save that succeeds takes the changes before its fork off the counter: what is left came during it.
+        writes_during_save=int(info["rdb_changes_since_last_save"]),
+        fork_microseconds=int(stats["latest_fork_usec"]),
+        last_cow_bytes=int(info["rdb_last_cow_size"]),
+        status=SAVED,
+    )
+    return Forked(_with_peaks(case, watch), "saved", "")
+
+
+def _follow(
+    server: RunningServer, connection: Connection, watch: _Watch, started: float, progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Look until the save has ended; return the INFO that said so."""
+    child = child_of(server.pid) if watch.cgroup is None else None
+    while True:
+        info = connection.info("persistence")
+        watch.look(info, child)
+        if info["rdb_bgsave_in_progress"] == "0":
+            return info
+        if time.monotonic() - started > SAVE_SECONDS:
+            raise LabError(f"{server.binary}: a save did not end within {SAVE_SECONDS:.0f} s")
+        progress(f"saving {time.monotonic() - started:.1f} s")
+        time.sleep(POLL_SECONDS)
+
+
+def _with_peaks(case: Case, watch: _Watch) -> Case:
+    anon = None if watch.cgroup is None else max(watch.anon_bytes, case.cgroup_anon_before_bytes or 0)
+    return replace(case, peak_cow_seen_bytes=watch.cow_bytes, cgroup_anon_peak_bytes=anon)
+
+
+def _died(server: RunningServer, before: Case, watch: _Watch, kills: int) -> Forked:
+    """Tell a server that was killed from one that does not answer."""
+    status = server.exit_status(wait_seconds=DEATH_SECONDS)
+    if status is None:
+        raise LabError(f"{server.binary}: stopped answering during a save, and still runs: {server.last_words()}")
+    by_kernel = server.oom_kills() > kills
+    detail = f"exit status {status}" + (", OOM kill counted in its cgroup" if by_kernel else f": {server.last_words()}")
+    return Forked(_with_peaks(replace(before, status="server killed"), watch), "server killed", detail)
+
+
+def wait_no_save(connection: Connection) -> None:
+    """Return when no child is left of an earlier save."""
+    deadline = time.monotonic() + SAVE_SECONDS
+    while connection.info("persistence")["rdb_bgsave_in_progress"] != "0":
+        if time.monotonic() > deadline:
+            raise LabError("an earlier save does not end")
+        time.sleep(POLL_SECONDS)
+
+
+def reason_without_cgroup(server: RunningServer) -> Unread | None:
+    """Why the server has no cgroup of its own, if it has none."""
+    return server.cgroup if isinstance(server.cgroup, Unread) else None

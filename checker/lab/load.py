@@ -1,0 +1,163 @@
+"""The load: fill a server with keys, and overwrite them at a given rate from a process of its own (`writer.py`).
+
+Keys are `k` and nine digits, values random bytes (LZF finds nothing to compress in them).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from checker.lab.interrupts import shielded
+from checker.lab.resp import Connection
+from checker.policy import Distribution
+
+KEY_BYTES: Final = 10
+
+HOT_SHARE: Final = 0.9
+"""The share of writes that `hot:PCT` sends to its hot keys (policy.Distribution)."""
+
+BATCH_BYTES: Final = 1 << 18
+"""Bytes of requests sent before their replies are read."""
+
+VALUES: Final = 64
+"""Different values that the load has ready; which of them a key holds does not matter to any page."""
+
+STOP_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What to load, and how to write over it."""
+
+    keys: int
+    value_bytes: int
+    write_rate_per_second: float
+    distribution: Distribution = Distribution()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.keys:,} keys of {self.value_bytes:,} B, {self.write_rate_per_second:,.0f} writes/s, "
+            f"{self.distribution}"
+        )
+
+
+def make_picker(distribution: Distribution, keys: int, chance: random.Random) -> Callable[[int], list[int]]:
+    """Return a function that draws so many key numbers (0 to keys − 1) from the distribution."""
+    everything = range(keys)
+    if distribution.kind == "uniform":
+        return lambda count: chance.choices(everything, k=count)
+    if distribution.kind == "zipf":
+        # Ranks are laid over the keys at random: neighbours in rank must not be neighbours in memory.
+        ranked = chance.sample(everything, keys)
+        cumulative = list(accumulate(rank**-distribution.parameter for rank in range(1, keys + 1)))
+        return lambda count: chance.choices(ranked, cum_weights=cumulative, k=count)
+    hot = chance.sample(everything, max(1, round(keys * distribution.parameter / 100)))
+
+    def pick(count: int) -> list[int]:
+        to_hot = sum(chance.random() < HOT_SHARE for _ in range(count))
+        return chance.choices(hot, k=to_hot) + chance.choices(everything, k=count - to_hot)
+
+    return pick
+
+
+def make_requests(value_bytes: int, chance: random.Random) -> Callable[[list[int]], bytes]:
+    """Return a function that turns key numbers into the bytes of their SETs."""
+    head = b"*3\r\n$3\r\nSET\r\n$%d\r\n" % KEY_BYTES
+    tails = [b"\r\n$%d\r\n%b\r\n" % (value_bytes, chance.randbytes(value_bytes)) for _ in range(VALUES)]
+
+    def requests(keys: list[int]) -> bytes:
+        return b"".join([b"%bk%09d%b" % (head, key, tails[key % VALUES]) for key in keys])
+
+    return requests
+
+
+def batch_size(value_bytes: int) -> int:
+    """How many writes to send before their replies are read."""
+    return max(1, min(1000, BATCH_BYTES // (value_bytes + 50)))
+
+
+def send(connection: Connection, requests: bytes, count: int) -> int:
+    """Send ready-made requests and wait for all replies; return how many of them were errors. Raises OSError."""
+    connection.socket.sendall(requests)
+    errors, at_line_start = 0, True
+    while count > 0:
+        received = connection.socket.recv(1 << 16)
+        if not received:
+            raise ConnectionResetError("the server closed the connection")
+        # An error reply is a line that starts with "-"; replies to SET hold no such byte otherwise at a line's start.
+        errors += received.count(b"\n-") + (at_line_start and received.startswith(b"-"))
+        at_line_start = received.endswith(b"\n")
+        count -= received.count(b"\n")
+    return errors
+
+
+def fill(connection: Connection, workload: Workload, seed: int, progress: Callable[[str], None]) -> None:
+    """Load the keys, in order. Raises OSError when the server goes away."""
+    requests = make_requests(workload.value_bytes, random.Random(seed))  # noqa: S311  # a load, not a secret
+    size = batch_size(workload.value_bytes)
+    for start in range(0, workload.keys, size):
+        keys = list(range(start, min(start + size, workload.keys)))
+        send(connection, requests(keys), len(keys))
+        if start % (size * 64) == 0:
+            progress(f"loading {start / workload.keys:.0%}")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the writer says it did."""
+
+    writes: int
+    errors: int  # error replies
+    seconds: float
+
+
+class Writer:
+    """The writer's process. Use `writing`, which always ends it."""
+
+    def __init__(self, socket_path: str, workload: Workload, seed: int) -> None:
+        arguments = (socket_path, workload.keys, workload.value_bytes, workload.write_rate_per_second)
+        self.account: Written | None = None  # None: it has not stopped, or did not live to tell
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "checker.lab.writer", *map(str, arguments), str(workload.distribution), str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_ready(self) -> None:
+        """Return when the first write was answered; raise OSError when there will be none."""
+        if self.process.stdout is None or not self.process.stdout.readline():
+            raise ConnectionError("the writer ended before its first write")
+
+    def stop(self) -> None:
+        """End the load. A writer that does not end by itself is killed. A second call finds nothing to do."""
+        if self.process.returncode is not None:
+            return
+        try:
+            # The end of its input is what it waits for: so it also ends when we are killed.
+            output, _ = self.process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            output, _ = self.process.communicate()
+        last = output.strip().rpartition("\n")[2]
+        self.account = Written(**json.loads(last)) if last.startswith("{") else None
+
+
+@contextmanager
+def writing(socket_path: str, workload: Workload, seed: int) -> Iterator[Writer]:
+    """Write in the background, from the first answered write until the block is left. Raises OSError."""
+    with ExitStack() as stack:
+        with shielded():
+            writer = Writer(socket_path, workload, seed)
+            stack.callback(writer.stop)
+        writer.wait_ready()
+        yield writer
