@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from checker.facts import Unread
+from checker.probes.files import read_text
+from checker.probes.hierarchy import parse_membership, place, read_hierarchies
 
 REMOVE_SECONDS: Final = 3.0
 """How long rmdir may answer EBUSY while the kernel still takes the killed processes apart: a judgement."""
@@ -79,81 +81,31 @@ def _flat_key(path: Path, name: str) -> int:
     raise OSError(f"{path}: no line {name!r}")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """A mounted cgroup hierarchy that accounts memory."""
-
-    version: Literal[1, 2]
-    root: str  # the cgroup that is mounted: "/", or the container's own
-    point: str
-
-
-def parse_memory_mount(mountinfo: str) -> Mount | None:
-    """Find the hierarchy of the memory controller in /proc/self/mountinfo: v1's own if there is one, else v2's.
-
-    Where both are mounted (hybrid), v1 has the controller: v2 can only have what no v1 hierarchy took.
-    """
-    unified = None
-    for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        before, after = left.split(), right.split()
-        if len(before) < 5 or len(after) < 3:
-            continue
-        if after[0] == "cgroup" and "memory" in after[2].split(","):
-            return Mount(1, before[3], before[4])
-        if after[0] == "cgroup2" and unified is None:
-            unified = Mount(2, before[3], before[4])
-    return unified
-
-
-def parse_own_path(cgroup: str, version: Literal[1, 2]) -> str | None:
-    """Our own memory cgroup from /proc/self/cgroup (`4:memory:/a/b`, `0::/a/b`)."""
-    for line in cgroup.splitlines():
-        number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if (version == 2 and number == "0" and not controllers) or (version == 1 and "memory" in controllers.split(",")):
-            return path
-    return None
-
-
-def own_directory(root: Path = Path("/")) -> tuple[Literal[1, 2], Path, Path] | Unread:
-    """Version, the mount point, and below it the directory of our own memory cgroup."""
-    where, remedy = "/proc/self/cgroup", "mount the cgroup file system (/sys/fs/cgroup) to have a limit tried"
-    try:
-        mount = parse_memory_mount((root / "proc/self/mountinfo").read_text())
-        own = parse_own_path((root / "proc/self/cgroup").read_text(), mount.version) if mount else None
-    except OSError as error:
-        return Unread(where, str(error), remedy)
-    if mount is None or own is None:
-        return Unread(where, "no cgroup hierarchy that accounts memory is mounted", remedy)
-    point = root / mount.point.lstrip("/")
-    below = own.removeprefix(mount.root).strip("/") if mount.root != "/" else own.strip("/")
-    # With a cgroup namespace the path may start with "..": then what is mounted is the most that we can see.
-    directory = point if below.startswith("..") else point / below
-    return mount.version, point, directory
-
-
 def create(name: str, root: Path = Path("/")) -> MemoryCgroup | Unread:
-    """Make a memory cgroup `name`; Unread with the reason where that is not allowed.
+    """Make a memory cgroup `name` below our own; Unread with the reason where that is not allowed.
 
     Under v2 a cgroup with members of its own has no memory-accounted children ("no internal processes"), so the
     search goes upwards to the first whose cgroup.subtree_control already offers memory, and stops there.
     """
-    found = own_directory(root)
-    if isinstance(found, Unread):
-        return found
-    version, point, directory = found
-    if version == 2:
-        while not _offers_memory(directory):
-            if directory in (point, directory.parent):
-                return Unread(
-                    str(point), "no cgroup above us offers memory to a new child", "delegate the memory controller"
-                )
-            directory = directory.parent
+    membership = read_text(root / "proc/self/cgroup")
+    if isinstance(membership, Unread):
+        return membership
+    own = place(read_hierarchies(root), parse_membership(membership), "memory", "/proc/self/cgroup")
+    if isinstance(own, Unread):
+        return own
+    version = own.hierarchy.version
+    parent = next((level for level in own.directories if version == 1 or _offers_memory(level)), None)
+    if parent is None:
+        return Unread(
+            str(own.directories[0] / "cgroup.subtree_control"),
+            "neither it nor one above offers memory to a new child",
+            "delegate the memory controller (systemd-run --property=Delegate=memory)",
+        )
     try:
-        (directory / name).mkdir()
+        (parent / name).mkdir()
     except OSError as error:
-        return Unread(str(directory / name), f"cannot be made: {error.strerror}", "run as root, or delegate the cgroup")
-    return MemoryCgroup(version, directory / name)
+        return Unread(str(parent / name), f"cannot be made: {error.strerror}", "run as root, or delegate the cgroup")
+    return MemoryCgroup(version, parent / name)
 
 
 def _offers_memory(directory: Path) -> bool:

@@ -13,7 +13,8 @@ from checker.lab.case import SAVED, Case
 from checker.lab.cgroup import MemoryCgroup
 from checker.lab.load import KEY_BYTES, Workload
 from checker.lab.resp import Connection, ReplyError
-from checker.lab.server import LabError, RunningServer, memory_of
+from checker.lab.server import LabError, RunningServer
+from checker.probes.proc import read_status
 from checker.units import parse_meminfo_kb
 
 POLL_SECONDS: Final = 0.005
@@ -78,10 +79,18 @@ def child_of(pid: int) -> int | None:
     return int(children[0]) if children else None
 
 
+def _size_of(pid: int, name: str) -> int:
+    """Bytes of one line of /proc/<pid>/status; raise LabError when the process is gone."""
+    status = read_status(Path(f"/proc/{pid}"))
+    size = status if isinstance(status, Unread) else status.size(name)
+    if isinstance(size, Unread):
+        raise LabError(f"the server is gone: {size}")
+    return size
+
+
 def before_fork(server: RunningServer, connection: Connection, workload: Workload, writes: int) -> Case:
     """Read the case as it stands now, expecting so many writes during its save. Raises OSError, LabError."""
     info = connection.info("memory")
-    rss_anon, vm_pte = memory_of(server.pid)
     return Case(
         engine=str(server.binary),
         keys=workload.keys,
@@ -90,10 +99,10 @@ def before_fork(server: RunningServer, connection: Connection, workload: Workloa
         distribution=workload.distribution,
         write_rate_per_second=workload.write_rate_per_second,
         writes_during_save=writes,
-        rss_anon_bytes=rss_anon,
+        rss_anon_bytes=_size_of(server.pid, "RssAnon"),
         used_memory_bytes=int(info["used_memory"]),
         used_memory_dataset_bytes=int(info["used_memory_dataset"]),
-        vm_pte_bytes=vm_pte,
+        vm_pte_bytes=_size_of(server.pid, "VmPTE"),
         cgroup_anon_before_bytes=server.cgroup.anon() if isinstance(server.cgroup, MemoryCgroup) else None,
     )
 
@@ -107,13 +116,11 @@ def save(server: RunningServer, connection: Connection, before: Case, progress: 
     kills = server.oom_kills()
     started = time.monotonic()
     try:
-        # Both in one go: the server counts the writes and forks with none in between.
-        replies = connection.pipeline((("INFO", "persistence"), ("BGSAVE",)))
+        connection.command("BGSAVE")
     except ReplyError as error:
         return Forked(replace(before, status="fork refused"), "fork refused", f"{error}: {server.last_words()}")
     except OSError:
         return _died(server, before, watch, kills)
-    del replies
     try:
         info = _follow(server, connection, watch, started, progress)
         seconds = time.monotonic() - started
@@ -164,17 +171,3 @@ def _died(server: RunningServer, before: Case, watch: _Watch, kills: int) -> For
     by_kernel = server.oom_kills() > kills
     detail = f"exit status {status}" + (", OOM kill counted in its cgroup" if by_kernel else f": {server.last_words()}")
     return Forked(_with_peaks(replace(before, status="server killed"), watch), "server killed", detail)
-
-
-def wait_no_save(connection: Connection) -> None:
-    """Return when no child is left of an earlier save."""
-    deadline = time.monotonic() + SAVE_SECONDS
-    while connection.info("persistence")["rdb_bgsave_in_progress"] != "0":
-        if time.monotonic() > deadline:
-            raise LabError("an earlier save does not end")
-        time.sleep(POLL_SECONDS)
-
-
-def reason_without_cgroup(server: RunningServer) -> Unread | None:
-    """Why the server has no cgroup of its own, if it has none."""
-    return server.cgroup if isinstance(server.cgroup, Unread) else None

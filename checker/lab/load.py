@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
@@ -40,7 +40,7 @@ class Workload:
     keys: int
     value_bytes: int
     write_rate_per_second: float
-    distribution: Distribution = Distribution()
+    distribution: Distribution = field(default_factory=Distribution)
 
     def __str__(self) -> str:
         return (
@@ -123,10 +123,10 @@ class Writer:
     """The writer's process. Use `writing`, which always ends it."""
 
     def __init__(self, socket_path: str, workload: Workload, seed: int) -> None:
-        arguments = (socket_path, workload.keys, workload.value_bytes, workload.write_rate_per_second)
+        shape = (workload.keys, workload.value_bytes, workload.write_rate_per_second, workload.distribution)
         self.account: Written | None = None  # None: it has not stopped, or did not live to tell
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "checker.lab.writer", *map(str, arguments), str(workload.distribution), str(seed)],
+            [sys.executable, "-m", "checker.lab.writer", socket_path, *map(str, shape), str(seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

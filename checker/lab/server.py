@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,6 @@ from checker.lab import cgroup
 from checker.lab.interrupts import shielded
 from checker.lab.resp import Connection, ReplyError
 from checker.lab.servers import Binary
-from checker.units import parse_meminfo_kb
 
 READY_SECONDS: Final = 15.0
 """How long an empty server may take to answer: a judgement; it takes a tenth of a second."""
@@ -49,16 +48,6 @@ OPTIONS: Final = {
 
 class LabError(Exception):
     """The lab could not do what it was asked to; the message says what and where."""
-
-
-def memory_of(pid: int) -> tuple[int, int]:
-    """RssAnon and VmPTE of a process, in bytes; raise OSError when it is gone."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    try:
-        return parse_meminfo_kb(lines["RssAnon"]), parse_meminfo_kb(lines["VmPTE"])
-    except KeyError as error:
-        # A process without an address space any more (a zombie) has no such lines.
-        raise ProcessLookupError(f"process {pid} has ended") from error
 
 
 class RunningServer:
@@ -142,11 +131,9 @@ class RunningServer:
     def stop(self) -> None:
         """Kill the server and its child, reap it, remove cgroup and directory. A second call finds nothing to do."""
         if self.process is not None:
-            try:
-                # The group outlives a server that is gone already: its orphaned child is in it.
+            # The group outlives a server that is gone already: its orphaned child is in it.
+            with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait()
             self.process = None
         if isinstance(self.cgroup, cgroup.MemoryCgroup):

@@ -11,8 +11,9 @@ import random
 import select
 import sys
 import time
+from dataclasses import asdict
 
-from checker.lab.load import batch_size, make_picker, make_requests, send
+from checker.lab.load import Workload, Written, batch_size, make_picker, make_requests, send
 from checker.lab.resp import Connection
 from checker.policy import Distribution
 
@@ -27,10 +28,12 @@ def _told_to_stop(wait_seconds: float) -> bool:
     return bool(select.select([sys.stdin], [], [], wait_seconds)[0])
 
 
-def write(connection: Connection, keys: int, value_bytes: int, rate: float, distribution: Distribution, seed: int) -> str:
-    """Write until told to stop or the server is gone; return the account of it, as JSON (load.Written)."""
+def write(connection: Connection, workload: Workload, seed: int) -> Written:
+    """Write until told to stop or the server is gone; return the account of it."""
     chance = random.Random(seed)  # noqa: S311  # a load, not a secret
-    pick, requests, most = make_picker(distribution, keys, chance), make_requests(value_bytes, chance), batch_size(value_bytes)
+    pick = make_picker(workload.distribution, workload.keys, chance)
+    requests = make_requests(workload.value_bytes, chance)
+    rate, most = workload.write_rate_per_second, batch_size(workload.value_bytes)
     writes = errors = 0
     start = time.monotonic()
     while True:
@@ -47,17 +50,21 @@ def write(connection: Connection, keys: int, value_bytes: int, rate: float, dist
         if not writes:
             print("writing", flush=True)  # noqa: T201  # the signal that Writer.wait_ready waits for
         writes += due
-    return json.dumps({"writes": writes, "errors": errors, "seconds": time.monotonic() - start})
+    return Written(writes, errors, time.monotonic() - start)
 
 
 def main() -> None:
     """Run as a program; the arguments come from load.Writer."""
     socket_path, keys, value_bytes, rate, distribution, seed = sys.argv[1:]
+    workload = Workload(
+        keys=int(keys),
+        value_bytes=int(value_bytes),
+        write_rate_per_second=float(rate),
+        distribution=Distribution.parse(distribution),
+    )
     with Connection(socket_path, timeout_seconds=ANSWER_SECONDS) as connection:
-        account = write(
-            connection, int(keys), int(value_bytes), float(rate), Distribution.parse(distribution), int(seed)
-        )
-    print(account, flush=True)  # noqa: T201
+        written = write(connection, workload, int(seed))
+    print(json.dumps(asdict(written)), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

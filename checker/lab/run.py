@@ -1,0 +1,136 @@
+"""One run: start, load, write, predict, fork, compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Final
+
+from checker.facts import Unread
+from checker.lab import fork
+from checker.lab.case import Case
+from checker.lab.cgroup import MemoryCgroup
+from checker.lab.interrupts import interruptible
+from checker.lab.load import KEY_BYTES, Workload, fill, writing
+from checker.lab.resp import Connection
+from checker.lab.results import Live, Predict, Prediction, Run
+from checker.lab.server import LabError, RunningServer, running_server
+from checker.lab.servers import Binary
+from checker.policy import Assumptions
+from checker.units import format_bytes
+from checker.verdict import Grade
+
+SETTLE_SECONDS: Final = 0.5
+"""How long the load runs before a save: a judgement, so that the allocator's free lists look like those of a server
+that has been written to."""
+
+Progress = Callable[[str], None]
+
+Ask = Callable[[int, str, Assumptions], Grade]
+"""What would `bgsafe node --pid PID --redis URL` with these assumptions answer?"""
+
+Limit = Callable[[Prediction, Case], int]
+"""The memory limit to set, from what was predicted."""
+
+
+def silent(_message: str) -> None:
+    """Progress that nobody sees."""
+
+
+def fixed(limit_bytes: int) -> Limit:
+    """A limit that the user gave."""
+    return lambda _prediction, _case: limit_bytes
+
+
+def share_of_growth(share: float) -> Limit:
+    """What is resident, and a share of what the fork is expected to add: below 1 the save must not fit."""
+    return lambda expected, case: case.rss_anon_bytes + round(share * (expected.peak_bytes - case.rss_anon_bytes))
+
+
+def over_worst(factor: float) -> Limit:
+    """A factor of the worst case's peak: above 1 nothing can go wrong."""
+    return lambda expected, _case: round(factor * expected.worst_peak_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one run does."""
+
+    binary: Binary
+    workload: Workload
+    limit: Limit | None = None  # None: no limit
+    seed: int = 1
+
+
+def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: Progress = silent) -> Run:
+    """Fork once for real, and say what was predicted before. Raises LabError, OSError, Interrupted.
+
+    A first save under the same load tells how long one takes here; what is then expected of the second is fixed
+    before its fork. `ask` is needed where there is a limit.
+    """
+    workload = plan.workload
+    with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
+        fill(connection, workload, plan.seed, progress)
+        idle = (
+            nullcontext() if workload.write_rate_per_second == 0 else writing(server.socket_path, workload, plan.seed)
+        )
+        with idle as writer:
+            time.sleep(SETTLE_SECONDS)
+            seconds = _trial_seconds(server, connection, workload, progress)
+            time.sleep(SETTLE_SECONDS)
+            before = fork.before_fork(server, connection, workload, round(workload.write_rate_per_second * seconds))
+            expected = predict(before)
+            limit_bytes = _set_limit(server, plan.limit, expected, before)
+            grade = None if ask is None or limit_bytes is None else _grade(ask, server, workload, seconds)
+            forked = fork.save(server, connection, before, progress)
+        if writer is not None and writer.account is not None and writer.account.errors:
+            raise LabError(f"{plan.binary}: {writer.account.errors} writes were answered with errors")
+    live = Live(
+        before=expected,
+        expected_writes=before.writes_during_save,
+        outcome=forked.outcome,
+        detail=forked.detail,
+        limit_bytes=limit_bytes,
+        grade=grade,
+    )
+    return Run(case=forked.case, prediction=predict(forked.case), live=live)
+
+
+def _trial_seconds(server: RunningServer, connection: Connection, workload: Workload, progress: Progress) -> float:
+    """How long a save takes under this load."""
+    trial = fork.save(server, connection, fork.before_fork(server, connection, workload, 0), progress)
+    if trial.case.save_seconds is None:
+        raise LabError(f"{server.binary}: a first save without a limit did not finish: {trial.outcome}, {trial.detail}")
+    return trial.case.save_seconds
+
+
+def _set_limit(server: RunningServer, limit: Limit | None, expected: Prediction, case: Case) -> int | None:
+    """Limit the server's cgroup; return the limit, None for none. Raises LabError where that cannot be done."""
+    if limit is None:
+        return None
+    if not isinstance(server.cgroup, MemoryCgroup):
+        why = server.cgroup if isinstance(server.cgroup, Unread) else "it was started without"
+        raise LabError(f"no limit can be set without a memory cgroup: {why}")
+    limit_bytes = limit(expected, case)
+    try:
+        server.cgroup.set_limit(limit_bytes)
+    except OSError as error:
+        raise LabError(
+            f"{server.cgroup.directory}: the limit {format_bytes(limit_bytes)} was not accepted: {error.strerror} "
+            f"(the server alone has {format_bytes(case.rss_anon_bytes)} resident)"
+        ) from error
+    return limit_bytes
+
+
+def _grade(ask: Ask, server: RunningServer, workload: Workload, save_seconds: float) -> Grade:
+    assumptions = Assumptions(
+        write_rate_per_second=workload.write_rate_per_second,
+        save_seconds=save_seconds,
+        keys=workload.keys,
+        key_bytes=KEY_BYTES,
+        value_bytes=workload.value_bytes,
+        distribution=workload.distribution,
+    )
+    return ask(server.pid, f"unix://{server.socket_path}", assumptions)
