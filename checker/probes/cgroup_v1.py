@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from checker.facts import UNLIMITED, CgroupLevel, Limit, Maybe, Unread
+from checker.facts import UNLIMITED, CgroupLevel, Limit, Maybe
 from checker.probes.cgroup_v2 import get, read_stat
 from checker.probes.files import read_number
 

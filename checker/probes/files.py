@@ -72,7 +72,7 @@ def read_text(path: Path, limit: int = MAX_FILE_BYTES) -> Maybe[str]:
 def read_link(path: Path) -> Maybe[str]:
     """Return where a symbolic link points (`/proc/<pid>/exe`, `cwd`), or why that cannot be told."""
     try:
-        return decode(os.fsencode(os.readlink(path)))
+        return decode(os.fsencode(path.readlink()))
     except OSError as error:
         return unread(str(path), error)
 

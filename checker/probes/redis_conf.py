@@ -17,6 +17,9 @@ from checker.units import MIB, UnitError, parse_redis_memory
 MAX_INCLUDED_FILES: Final = 256
 """A judgement: Redis itself recurses until its stack ends."""
 
+RUN_TIME: Final = "\ue000"
+"""Stands, in a text that a script writes or expands, for a part that is decided only when the script runs."""
+
 Include: TypeAlias = Callable[[str], Maybe[Sequence[tuple[str, str]]]]
 """Path or glob as the file writes it → (path, text) of every file it names, or why they could not be read."""
 
@@ -261,6 +264,8 @@ def _policy(args: tuple[str, ...]) -> str:
 
 def _replicaof(args: tuple[str, ...]) -> bool:
     words = args[0].split() if len(args) == 1 else args
+    if any(RUN_TIME in word for word in words):
+        return True
     if len(words) != 2:
         raise _RefusedError("a host and a port, or `no one`")
     return [word.lower() for word in words] != ["no", "one"]
@@ -370,8 +375,8 @@ def effective(
 
     for directive in directives:
         name, equals, _ = directive.name.partition("=")
-        if name == "include":
-            hole = Unread(directive.source, f"it includes {directive.args[:1]}, which was not read", "give that file")
+        if name == "include" or RUN_TIME in name:
+            hole = _hole(directive)
             values = {field: values[field] if field in refused else hole for field in values}
             sources = {field: source for field, source in sources.items() if field in refused}
             continue
@@ -379,6 +384,10 @@ def effective(
             replicas = f"{name}, {directive.source}"
         field, read = ("save", None) if name == "save" else _FIELDS.get(name, (None, None))
         if field is None or field in refused:
+            continue
+        if name != "replicaof" and any(RUN_TIME in argument for argument in directive.args):
+            values[field] = Unread(directive.source, f"{name} is decided at run time", "write the value itself")
+            sources[field] = directive.source
             continue
         try:
             if equals:
@@ -400,6 +409,12 @@ def effective(
             sources[field] = directive.source
     values["replicas_possible"] = _replicas_possible(values, sources, replicas)
     return Config(**values, sources=sources)
+
+
+def _hole(directive: Directive) -> Unread:
+    if RUN_TIME in directive.name:
+        return Unread(directive.source, "what stands here is decided at run time", "write it as plain text")
+    return Unread(directive.source, f"it includes {' '.join(directive.args)}, which was not read", "give that file too")
 
 
 def _add_save(points: tuple[SavePoint, ...], args: tuple[str, ...], single_pair: bool) -> tuple[SavePoint, ...]:
