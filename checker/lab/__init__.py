@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from checker.facts import Unread
+from checker.lab import cgroup
 from checker.lab.case import CaseError, append_jsonl, read_jsonl
 from checker.lab.interrupts import Interrupted, interruptible
 from checker.lab.load import Workload
@@ -38,6 +39,11 @@ __all__ = [
 ]
 
 
+def _within(where: str, progress: Progress) -> Progress:
+    """Say of every step where it belongs."""
+    return lambda step: progress(f"{where}: {step}")
+
+
 def run_suite(
     name: str, servers: Sequence[Binary], *, predict: Predict, ask: Ask, progress: Progress = silent
 ) -> Results:
@@ -49,13 +55,15 @@ def run_suite(
     runs: list[Run] = []
     skipped: list[Unread] = []
     with interruptible():
+        without_limits = cgroup.refusal()
+        if without_limits is not None:
+            plans = [plan for plan in plans if plan.limit is None]
+            skipped.append(without_limits)
         for number, plan in enumerate(plans, start=1):
             where = f"{number} of {len(plans)}: {plan.binary} {plan.workload}"
             progress(where)
             try:
-                run = run_case(
-                    plan, predict=predict, ask=ask, progress=lambda step, where=where: progress(f"{where}: {step}")
-                )  # type: ignore[misc]
+                run = run_case(plan, predict=predict, ask=ask, progress=_within(where, progress))
             except (LabError, OSError) as error:
                 skipped.append(Unread(where, str(error)))
                 continue

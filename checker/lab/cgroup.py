@@ -6,6 +6,7 @@ setting of a cgroup that was there before is touched. Files: KERNEL C1 (v2), C2 
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,15 @@ def create(name: str, root: Path = Path("/")) -> MemoryCgroup | Unread:
     except OSError as error:
         return Unread(str(parent / name), f"cannot be made: {error.strerror}", "run as root, or delegate the cgroup")
     return MemoryCgroup(version, parent / name)
+
+
+def refusal() -> Unread | None:
+    """Why we may not have a memory cgroup of our own; None where we may. Makes one, and removes it."""
+    made = create(f"bgsafe-lab-probe-{os.getpid()}")
+    if isinstance(made, Unread):
+        return made
+    made.remove()
+    return None
 
 
 def _offers_memory(directory: Path) -> bool:

@@ -41,7 +41,7 @@ class Live:
     outcome: str  # saved | save failed | fork refused | server killed | child killed
     detail: str  # the server's own last words where it did not save
     limit_bytes: int | None  # None: no limit was set
-    grade: Grade | None  # what `bgsafe node` answered before the fork; None: there was no limit to ask about
+    grade: Grade | None  # what `bgsafe node` answered before the fork; None: it was not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,24 @@ class Run:
         """(predicted − measured) / measured; None where nothing was measured, or nothing was copied."""
         measured = self.measured_cow()
         return (self.prediction.cow_bytes - measured) / measured if measured else None
+
+    def measured_peak(self) -> int | None:
+        """The highest anonymous memory that was seen: the cgroup's, else what was resident and the copies; or None."""
+        copies = [seen for seen in (self.measured_cow(), self.case.peak_cow_seen_bytes) if seen is not None]
+        if self.case.cgroup_anon_peak_bytes is not None:
+            return self.case.cgroup_anon_peak_bytes
+        return self.case.rss_anon_bytes + max(copies) if copies else None
+
+    def was_over_worst(self) -> bool:
+        """Did the peak pass what was called the worst case? It must never."""
+        peak = self.measured_peak()
+        return peak is not None and peak > self.prediction.worst_peak_bytes
+
+    def was_over_k_formula(self) -> bool:
+        """Did a save of small values copy more than the k-formula allows? It is meant as their upper bound."""
+        measured = self.measured_cow()
+        small = value_size_group(self.case.value_bytes) != LARGE_VALUES
+        return small and measured is not None and measured > self.prediction.kformula_cow_bytes
 
     def was_wrongly_safe(self) -> bool:
         """Did the kernel kill what was called safe? It must never."""
@@ -105,6 +123,11 @@ def accuracy(runs: Iterable[Run]) -> Accuracy:
     """Median and 95th percentile of |error_ratio|."""
     errors = [abs(error) for run in runs if (error := run.error_ratio()) is not None]
     return Accuracy(len(errors), median(errors), percentile(errors, 0.95)) if errors else Accuracy(0, None, None)
+
+
+def is_in_the_bar(run: Run) -> bool:
+    """Is this a run that the project's bar speaks of: jemalloc, values below 3 KB?"""
+    return run.case.server()[2] == "jemalloc" and value_size_group(run.case.value_bytes) != LARGE_VALUES
 
 
 def _grouped(runs: Sequence[Run], name_of: Callable[[Run], str], order: Iterable[str]) -> dict[str, Accuracy]:
@@ -153,6 +176,8 @@ def to_json(results: Results) -> str:
     summary = _accuracy_fields(accuracy(results.runs)) | {
         "by_server": {name: _accuracy_fields(figures) for name, figures in by_server(results.runs).items()},
         "by_value_size": {name: _accuracy_fields(figures) for name, figures in by_value_size(results.runs).items()},
+        "over_worst": sum(run.was_over_worst() for run in results.runs),
+        "over_k_formula": sum(run.was_over_k_formula() for run in results.runs),
         "wrongly_safe": sum(run.was_wrongly_safe() for run in results.runs),
     }
     skipped = [{"where": item.where, "why": item.why, "remedy": item.remedy} for item in results.skipped]

@@ -28,8 +28,8 @@ that has been written to."""
 
 Progress = Callable[[str], None]
 
-Ask = Callable[[int, str, Assumptions], Grade]
-"""What would `bgsafe node --pid PID --redis URL` with these assumptions answer?"""
+Ask = Callable[[int, str, Assumptions], Grade | None]
+"""What would `bgsafe node --pid PID --redis URL` with these assumptions answer? None: it does not say it to us."""
 
 Limit = Callable[[Prediction, Case], int]
 """The memory limit to set, from what was predicted."""
@@ -47,6 +47,13 @@ def fixed(limit_bytes: int) -> Limit:
 def share_of_growth(share: float) -> Limit:
     """What is resident, and a share of what the fork is expected to add: below 1 the save must not fit."""
     return lambda expected, case: case.rss_anon_bytes + round(share * (expected.peak_bytes - case.rss_anon_bytes))
+
+
+def between(share: float) -> Limit:
+    """Between the expected peak (0) and the worst one (1)."""
+    return lambda expected, _case: round(
+        expected.peak_bytes + share * (expected.worst_peak_bytes - expected.peak_bytes)
+    )
 
 
 def over_worst(factor: float) -> Limit:
@@ -68,7 +75,7 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     """Fork once for real, and say what was predicted before. Raises LabError, OSError, Interrupted.
 
     A first save under the same load tells how long one takes here; what is then expected of the second is fixed
-    before its fork. `ask` is needed where there is a limit.
+    before its fork, when the limit has been set, and then the question is put to `ask`.
     """
     workload = plan.workload
     with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
@@ -83,7 +90,7 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
             before = fork.before_fork(server, connection, workload, round(workload.write_rate_per_second * seconds))
             expected = predict(before)
             limit_bytes = _set_limit(server, plan.limit, expected, before)
-            grade = None if ask is None or limit_bytes is None else _grade(ask, server, workload, seconds)
+            grade = _grade(ask, server, workload, seconds) if ask is not None else None
             forked = fork.save(server, connection, before, progress)
         if writer is not None and writer.account is not None and writer.account.errors:
             raise LabError(f"{plan.binary}: {writer.account.errors} writes were answered with errors")
@@ -124,7 +131,7 @@ def _set_limit(server: RunningServer, limit: Limit | None, expected: Prediction,
     return limit_bytes
 
 
-def _grade(ask: Ask, server: RunningServer, workload: Workload, save_seconds: float) -> Grade:
+def _grade(ask: Ask, server: RunningServer, workload: Workload, save_seconds: float) -> Grade | None:
     assumptions = Assumptions(
         write_rate_per_second=workload.write_rate_per_second,
         save_seconds=save_seconds,

@@ -72,8 +72,8 @@ def run_rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
 def accuracy_rows(results: Results) -> list[tuple[str, ...]]:
     """Rows of the summary, with its headings."""
     figures = {"all": accuracy(results.runs)} | by_server(results.runs) | by_value_size(results.runs)
-    rows = [("", "cases", "median |error|", "95th percentile")]
-    return rows + [(name, str(one.cases), percent(one.median), percent(one.p95)) for name, one in figures.items()]
+    headings = ("", "cases", "median |error|", "95th percentile")
+    return [headings, *((name, str(one.cases), percent(one.median), percent(one.p95)) for name, one in figures.items())]
 
 
 def limited(runs: Iterable[Run]) -> list[tuple[Run, Live]]:

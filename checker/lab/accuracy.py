@@ -1,0 +1,100 @@
+"""docs/accuracy.md: how far off the model is, on recorded forks and on this machine, written from the results alone."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from checker.facts import Node, Unread
+from checker.lab.results import Results, Run, accuracy, is_in_the_bar
+from checker.lab.tables import accuracy_rows, outcome_rows, percent, run_rows
+from checker.probes import node as node_probe
+from checker.units import format_bytes
+
+MEDIAN_BAR: Final = 0.03
+P95_BAR: Final = 0.10
+"""What the project asks of itself for jemalloc and values below 3 KB (docs: "Budgets")."""
+
+INTRODUCTION: Final = """\
+# Accuracy
+
+How far the prediction is from real forks. This page is written by the command below; run it to have the figures of
+your own machine.
+
+- *measured* is `rdb_last_cow_size`: what the child had for itself alone when it had finished. Where a child gives back
+  what it has saved (values above half a page, Redis 7.0 and later with jemalloc), the peak on the way was above it.
+- *copied* is predicted from the shape of the data, the writes that came during the save, and the resident bytes.
+  *before* was predicted before the fork, from the write rate and the time that an earlier save took: it has the error
+  of that time in it as well.
+- *error* is (copied − measured) / measured. Percentiles are interpolated between neighbours.
+- The measured peak is the anonymous memory of the server's own cgroup, looked at every 5 ms.
+"""
+
+
+def machine_line(node: Node) -> str:
+    """Say what identifies a machine, without its name."""
+    memory = "memory unread" if isinstance(node.mem_total, Unread) else format_bytes(node.mem_total)
+    cpus = "CPUs unread" if isinstance(node.cpu_count, Unread) else f"{node.cpu_count} CPUs"
+    kernel = "unread" if isinstance(node.kernel_release, Unread) else node.kernel_release
+    pages = format_bytes(node.page_size_bytes)
+    return f"Linux {kernel}, {platform.machine()}, {cpus}, {memory}, {pages} pages, THP {node.thp_enabled}"
+
+
+def _markdown(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Lines of a Markdown table with the first row as its headings."""
+    rule = ["---" if column < left else "---:" for column in range(len(rows[0]))]
+    return ["| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])]
+
+
+def _bar(runs: Iterable[Run]) -> list[str]:
+    """Say whether the bar is met, with the figures."""
+    chosen = [run for run in runs if is_in_the_bar(run)]
+    figures = accuracy(chosen)
+    if figures.median is None or figures.p95 is None:
+        return ["No run with jemalloc and values below 3 KB: the bar cannot be judged here."]
+    met = figures.median <= MEDIAN_BAR and figures.p95 <= P95_BAR
+    return [
+        f"jemalloc, values below 3 KB ({figures.cases} forks): median {percent(figures.median)} "
+        f"(bar {percent(MEDIAN_BAR)}), 95th percentile {percent(figures.p95)} (bar {percent(P95_BAR)}): "
+        + ("**met**." if met else "**missed**.")
+    ]
+
+
+def _bounds(runs: Sequence[Run]) -> list[str]:
+    over_worst = sum(run.was_over_worst() for run in runs)
+    over_formula = sum(run.was_over_k_formula() for run in runs)
+    return [
+        f"Peaks above the worst case: {over_worst} of {len(runs)}. "
+        f"Copies of small values above the k-formula: {over_formula}."
+    ]
+
+
+def _section(title: str, results: Results) -> list[str]:
+    lines = [f"## {title}", "", *_bar(results.runs), "", *_bounds(results.runs), ""]
+    lines += [*_markdown(accuracy_rows(results)), "", "Every fork, MiB:", ""]
+    return [*lines, *_markdown(run_rows(results.runs), left=3), ""]
+
+
+def to_markdown(live: Results, recorded: Results | None, *, command: str, machine: str, today: date) -> str:
+    """Return the whole page."""
+    lines = [INTRODUCTION, f"Written on {today.isoformat()} by `{command}` on: {machine}.", ""]
+    lines += _section("Live: real servers on this machine", live)
+    lines += ["## Both sides of the limit", ""]
+    lines += ["What `bgsafe` said before the fork, and what the kernel then did to a server with that limit (MiB).", ""]
+    lines += _markdown(outcome_rows(live.runs), left=2)
+    wrong = sum(run.was_wrongly_safe() for run in live.runs)
+    lines += ["", f"Called safe, and then killed or not saved: **{wrong}**.", ""]
+    lines += [f"- not tried: {item}" for item in live.skipped]
+    if recorded is not None:
+        lines += _section("Recorded forks", recorded)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_accuracy(path: Path, live: Results, recorded: Results | None, *, command: str, today: date) -> None:
+    """Write the page. `command` is what the reader runs to have it written again. Raises OSError."""
+    node, _ = node_probe.read(Path("/"))
+    machine = machine_line(node)
+    path.write_text(to_markdown(live, recorded, command=command, machine=machine, today=today), encoding="utf-8")
