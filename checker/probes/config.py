@@ -62,7 +62,7 @@ def from_arguments(
     )
 
 
-def from_file(path: str, inside: Inside, title: started.Title | None = None) -> Told:
+def from_file(path: str, inside: Inside, title: started.Title | None = None, remark: str = "") -> Told:
     """Read a configuration file with all that it includes.
 
     A relative path counted from the directory that the server was started in; it has gone to `dir` since, and only
@@ -72,7 +72,7 @@ def from_file(path: str, inside: Inside, title: started.Title | None = None) -> 
     if isinstance(text, Unread):
         gap = replace(text, remedy=text.remedy or "give --redis URL so that the server can be asked")
         return Told((), True, (gap,), (gap,), title)
-    directives, problems = redis_conf.parse(text, path, lambda pattern: _include(inside, pattern))
+    directives, problems = redis_conf.parse(text, path + remark, lambda pattern: _include(inside, pattern))
     return Told(directives, True, (), problems, title)
 
 
@@ -97,7 +97,7 @@ def _inferred(start: started.Started, inside: Inside, stat: Stat, engine_name: s
     files = [*started.CONFIG_FILES.get(engine_name, ()), *(() if isinstance(local, Unread) else local)]
     candidates = []
     for file, extra in started.fitting(room, files).items():
-        told = from_file(file, inside, start.title)
+        told = from_file(file, inside, start.title, " (inferred: it fits the size of the hidden arguments)")
         settings = {name: value for name in ("port", "dir") if (value := told.last(name)) is not None}
         if not told.missing and started.agrees(settings, start.title, inside.directory):
             candidates.append((file, extra, told))

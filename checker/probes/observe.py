@@ -21,11 +21,11 @@ from checker.facts import (
     Subject,
     Unread,
 )
+from checker.probes import asked, matching, program, redis_info, servers, volume
 from checker.probes import cgroup as cgroups
 from checker.probes import config as configs
 from checker.probes import node as nodes
 from checker.probes import proc as procs
-from checker.probes import program, servers, volume
 from checker.probes.files import exists, read_text
 from checker.probes.hierarchy import Hierarchy, read_hierarchies
 from checker.probes.inside import of_process
@@ -56,17 +56,48 @@ class _Machine:
     uptime: Maybe[float]
 
 
-def observe(root: Path = Path("/"), *, pids: Sequence[int] = ()) -> Observation:
-    """Look at the machine below DIR, and at its servers (only those of `pids`, where any are given)."""
+def observe(
+    root: Path = Path("/"),
+    *,
+    pids: Sequence[int] = (),
+    urls: Sequence[str] = (),
+    password: str | None = None,
+    sample: int = 0,
+    sample_seconds: float = 5.0,
+    timeout_seconds: float = 3.0,
+) -> Observation:
+    """Look at the machine below DIR, and at its servers (only those of `pids`, where any are given).
+
+    The servers of `urls` are asked first, so that what is read of their processes is not older than what they say. One
+    that is no process of this machine is a server all the same, without a process.
+    """
+    answers = [
+        redis_info.read(
+            url, password=password, sample=sample, sample_seconds=sample_seconds, timeout_seconds=timeout_seconds
+        )
+        for url in urls
+    ]
     node, problems = nodes.read(root)
     machine = _Machine(root, node, read_hierarchies(root), procs.read_uptime(root))
     found, not_servers, more = servers.find(root)
-    problems += more
+    problems += more + tuple(answer for answer in answers if isinstance(answer, Unread))
+    told: dict[int, redis_info.Answer] = {}
+    elsewhere = []
+    for answer in answers:
+        if isinstance(answer, Unread):
+            continue
+        owner = matching.process_of(answer, root, found, machine.uptime)
+        if isinstance(owner, Unread):
+            problems += (owner,)
+            elsewhere.append(asked.server_elsewhere(answer))
+        else:
+            told[owner.pid] = answer
     if pids:
         problems += _not_among(root, pids, found)
-        found = tuple(one for one in found if one.pid in pids)
-    observed = [server for one in found if (server := _server(machine, one)) is not None]
-    return Observation(node, tuple(observed), not_servers, problems)
+        found = tuple(one for one in found if one.pid in pids or one.pid in told)
+    observed = (_server(machine, one, told.get(one.pid)) for one in found)
+    here = tuple(server for server in observed if server is not None)
+    return Observation(node, here + tuple(elsewhere), not_servers, problems)
 
 
 def _not_among(root: Path, pids: Sequence[int], found: tuple[servers.Found, ...]) -> tuple[Unread, ...]:
@@ -84,12 +115,16 @@ def _not_among(root: Path, pids: Sequence[int], found: tuple[servers.Found, ...]
     return tuple(problems)
 
 
-def _server(machine: _Machine, found: servers.Found) -> Server | None:
+def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer | None) -> Server | None:
     """Everything about one process; `None` when it went away while we looked."""
     proc = machine.root / "proc" / str(found.pid)
     inside = of_process(proc)
     told = configs.of_process(proc, inside, found.cmdline, found.stat, found.kind)
+    if answer is not None:
+        told = asked.told(answer, told, inside)
     version, allocator = program.read(inside, found.executable)
+    if answer is not None:
+        version, allocator = answer.version, answer.get("mem_allocator")
     config = configs.effective(told, inside, found.kind, version if isinstance(version, str) else None)
     group = cgroups.read(proc, machine.hierarchies)
     names = [config.dbfilename] if isinstance(config.dbfilename, str) else ["dump.rdb"]
@@ -113,7 +148,9 @@ def _server(machine: _Machine, found: servers.Found) -> Server | None:
     )
     now = procs.read_stat(proc)
     gone = isinstance(now, Unread) or now.start_time_ticks != found.stat.start_time_ticks
-    return None if gone else server
+    if gone:
+        return None
+    return server if answer is None else asked.with_answer(server, answer)
 
 
 def _name(found: servers.Found, told: configs.Told) -> str:

@@ -14,11 +14,10 @@ from checker.probes.inside import Inside
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 """Filesystems whose files are memory, charged to the cgroup that wrote them (KERNEL C4, D7)."""
 
-UNKNOWN = Volume(
-    filesystem=Unread("dir", "no process to look at"),
-    in_memory=Unread("dir", "no process to look at"),
-    files_bytes=Unread("dir", "no process to look at"),
-)
+
+def unread(why: Unread) -> Volume:
+    """A volume of which nothing can be seen."""
+    return Volume(filesystem=why, in_memory=why, files_bytes=why)
 
 
 def filesystem(mounts: Maybe[str], directory: Maybe[str], where: str) -> Maybe[str]:
