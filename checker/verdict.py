@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from checker.facts import Server
+from checker.model.overcommit import Fork
 
 Status = Literal["pass", "warn", "fail", "unknown", "ignored"]
 Grade = Literal["safe", "risky", "unsafe", "unknown"]
@@ -46,17 +47,6 @@ class Estimate:
     headroom_expected_bytes: int | None
     write_budget_per_second: float | None
     sources: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fork:
-    """Will fork() be granted? `unknown` at the kernel's own tolerance, or where a fact is missing: the reason says."""
-
-    outcome: Literal["granted", "refused", "unknown"]
-    overcommit_memory: int | None
-    charge_bytes: int | None
-    allowed_bytes: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,199 @@
+"""Which allocations one write touches, per server family, version and allocator: the one table of layout facts.
+
+Each kind of allocation is a *region* of equal slots. A write touches one slot of every region of its key; what a region
+copies follows from how many slots share a page (model/cow.py). Sizes are computed from the structures of the named
+sources; an unknown family or version gets the layout that copies most (DICT, with jemalloc).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from checker.facts import Engine, Maybe, Population, Unread
+from checker.model.allocators import Allocator
+
+POINTER: Final = 8
+ROBJ: Final = 16
+"""sizeof(robj): type, encoding, lru, refcount, ptr (src/server.h)."""
+
+DICT_ENTRY: Final = 24
+"""key, value, next (src/dict.c)."""
+
+HASHTABLE_BUCKET: Final = 64
+HASHTABLE_BUCKET_ENTRIES: Final = 7
+"""Valkey since 8.1: a bucket is one cache line with up to 7 pointers (src/hashtable.c)."""
+
+EMBSTR_LIMIT: Final = 44
+"""Longest string that shares its allocation with its robj (src/object.c, OBJ_ENCODING_EMBSTR_SIZE_LIMIT)."""
+
+EMBEDDED_KEY_LIMIT: Final = {(8, 1): 64, (9, 0): 128}
+"""Valkey embeds the value beside the key while the whole object is not larger (src/object.c): by version."""
+
+
+class Keyspace(Enum):
+    """How a server keeps a key."""
+
+    DICT = "dictEntry → key sds, robj → value"  # Redis to 8.0, Valkey to 8.0, KeyDB: src/dict.c, src/db.c dbSetValue
+    KEY_IN_OBJECT = "hashtable bucket → robj with the key → value"  # Valkey 8.1: src/hashtable.c, src/object.c
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The facts of one server family and version that decide what a fork copies."""
+
+    keyspace: Keyspace
+    allocator: Allocator
+    embed_limit: int  # bytes of an object up to which the value is embedded beside the key
+    child_dismisses: bool  # gives saved values back by madvise (Redis ≥ 7.0 with jemalloc: src/object.c dismissObject)
+    child_frees: bool  # frees saved values (Valkey ≥ 8.1: src/object.c dismissSds → sdsfree)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """`slots` allocations, `slot_bytes` apart; a share `target_ratio` of them belongs to keys that may be written."""
+
+    slots: float
+    slot_bytes: int
+    written_bytes: int  # of a slot, when it is written
+    alignment: int  # places within a page at which a slot may begin
+    target_ratio: float = 1.0
+    dismissable: bool = False  # the child may give whole pages inside a slot back once it has saved them
+
+
+def layout_of(engine: Engine) -> Layout:
+    """The layout of a server; what is not known falls to the side that copies more."""
+    version = version_tuple(engine.version)
+    allocator = allocator_of(engine.allocator)
+    jemalloc = allocator.name == "jemalloc"
+    key_in_object = engine.name == "valkey" and version is not None and version >= (8, 1)
+    embed_limit = EMBSTR_LIMIT
+    if key_in_object and version is not None:
+        embed_limit = max((limit for since, limit in EMBEDDED_KEY_LIMIT.items() if since <= version), default=64)
+    redis_7 = engine.name in ("redis", "valkey") and version is not None and version >= (7, 0)
+    return Layout(
+        keyspace=Keyspace.KEY_IN_OBJECT if key_in_object else Keyspace.DICT,
+        allocator=allocator,
+        embed_limit=embed_limit,
+        child_dismisses=jemalloc and redis_7 and not key_in_object,
+        child_frees=jemalloc and key_in_object,
+    )
+
+
+def version_tuple(version: Maybe[str]) -> tuple[int, int] | None:
+    """(7, 0) of "7.0.15"; None where it is unread or no version."""
+    match = re.match(r"v?(\d+)\.(\d+)", version) if isinstance(version, str) else None
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def allocator_of(mem_allocator: Maybe[str]) -> Allocator:
+    """From INFO's `mem_allocator`; jemalloc, the default of every build for Linux, where it is unread."""
+    if isinstance(mem_allocator, Unread) or mem_allocator.startswith("jemalloc"):
+        return Allocator("jemalloc")
+    return Allocator("libc")
+
+
+def sds_bytes(length: int, smallest_header: int = 1) -> int:
+    """Bytes of an sds string: header, text, terminator (src/sds.c). Values never take the header of 1 byte."""
+    for header, limit in ((1, 1 << 5), (3, 1 << 8), (5, 1 << 16)):
+        if header >= smallest_header and length < limit:
+            return header + length + 1
+    return 9 + length + 1
+
+
+def string_regions(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
+    """What SET over an existing key touches, for a population of strings."""
+    if layout.keyspace is Keyspace.KEY_IN_OBJECT:
+        return _regions_with_key_in_object(population, layout, page)
+    if layout.allocator.name == "libc":
+        return (_libc_neighbours(population, layout, page),)
+    return _regions_of_dict(population, layout, page)
+
+
+def key_footprint_bytes(population: Population, layout: Layout, page: int) -> float:
+    """Resident bytes of one key with all its allocations, its share of the table included."""
+    slot = layout.allocator.slot_bytes
+    key, value = round(population.key_bytes), round(population.value_bytes)
+    if layout.keyspace is Keyspace.KEY_IN_OBJECT:
+        table = HASHTABLE_BUCKET * _hashtable_buckets(population.keys) / max(1, population.keys)
+        embedded = _embedded_object_bytes(key, value)
+        if embedded <= layout.embed_limit:
+            return table + slot(embedded, page)
+        return table + slot(ROBJ + 1 + sds_bytes(key), page) + slot(sds_bytes(value, 3), page)
+    table = POINTER * _power_of_two_at_least(population.keys) / max(1, population.keys)
+    pieces = slot(DICT_ENTRY, page) + slot(sds_bytes(key), page)
+    if value <= EMBSTR_LIMIT:
+        return table + pieces + slot(ROBJ + sds_bytes(value, 3), page)
+    return table + pieces + slot(ROBJ, page) + slot(sds_bytes(value, 3), page)
+
+
+def _regions_of_dict(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
+    """jemalloc: dictEntry (its value pointer), robj, and value, each kind on pages of its own size class."""
+    keys, allocator = population.keys, layout.allocator
+    key_slot = allocator.slot_bytes(sds_bytes(round(population.key_bytes)), page)
+    value = round(population.value_bytes)
+    entry = _region(keys, DICT_ENTRY, layout, page, written=POINTER)
+    if value <= EMBSTR_LIMIT:
+        return entry, _sharing_with(key_slot, _region(keys, ROBJ + sds_bytes(value, 3), layout, page))
+    robj = _sharing_with(key_slot, _region(keys, ROBJ, layout, page))
+    return entry, robj, _value_region(population, layout, page)
+
+
+def _regions_with_key_in_object(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
+    """Valkey 8.1: an embedded value is a new object and a new pointer in the bucket; a long one is swapped in place."""
+    keys = population.keys
+    key, value = round(population.key_bytes), round(population.value_bytes)
+    embedded = _embedded_object_bytes(key, value)
+    if embedded <= layout.embed_limit:
+        buckets = _hashtable_buckets(keys)
+        # A bucket array is one allocation: its slots are the buckets, of which `keys` pointers are written at random.
+        pointers = buckets * HASHTABLE_BUCKET / max(1, keys)
+        bucket = Region(keys, max(1, round(pointers)), POINTER, POINTER)
+        return bucket, _region(keys, embedded, layout, page)
+    obj = _region(keys, ROBJ + 1 + sds_bytes(key), layout, page, written=ROBJ)
+    return obj, _value_region(population, layout, page)
+
+
+def _libc_neighbours(population: Population, layout: Layout, page: int) -> Region:
+    """glibc malloc lays the pieces of a key side by side: one region with slots of their sum."""
+    slot = layout.allocator.slot_bytes
+    value = round(population.value_bytes)
+    pieces = slot(DICT_ENTRY, page) + slot(sds_bytes(round(population.key_bytes)), page)
+    if value <= EMBSTR_LIMIT:
+        pieces += slot(ROBJ + sds_bytes(value, 3), page)
+    else:
+        pieces += slot(ROBJ, page) + slot(sds_bytes(value, 3), page)
+    return Region(population.keys, pieces, pieces, layout.allocator.alignment(pieces, page))
+
+
+def _value_region(population: Population, layout: Layout, page: int) -> Region:
+    size = sds_bytes(round(population.value_bytes), 3)
+    return _region(population.keys, size, layout, page, dismissable=layout.child_dismisses)
+
+
+def _region(
+    keys: float, size: int, layout: Layout, page: int, *, written: int | None = None, dismissable: bool = False
+) -> Region:
+    slot, alignment = layout.allocator.slot_bytes(size, page), layout.allocator.alignment(size, page)
+    return Region(keys, slot, size if written is None else written, alignment, dismissable=dismissable)
+
+
+def _sharing_with(key_slot: int, region: Region) -> Region:
+    """The names of the keys lie in the same size class: twice the slots, half of them ever written."""
+    if key_slot != region.slot_bytes:
+        return region
+    return Region(2 * region.slots, region.slot_bytes, region.written_bytes, region.alignment, target_ratio=0.5)
+
+
+def _embedded_object_bytes(key: int, value: int) -> int:
+    return ROBJ + 1 + sds_bytes(key) + sds_bytes(value, 3)
+
+
+def _hashtable_buckets(keys: float) -> int:
+    return _power_of_two_at_least(keys / HASHTABLE_BUCKET_ENTRIES)
+
+
+def _power_of_two_at_least(count: float) -> int:
+    return 1 << max(0, (max(1, round(count)) - 1).bit_length())
