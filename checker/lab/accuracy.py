@@ -46,7 +46,8 @@ def machine_line(node: Node) -> str:
 def _markdown(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Lines of a Markdown table with the first row as its headings."""
     rule = ["---" if column < left else "---:" for column in range(len(rows[0]))]
-    return ["| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])]
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return ["| " + " | ".join(row) + " |" for row in (escaped[0], rule, *escaped[1:])]
 
 
 def _bar(runs: Iterable[Run]) -> list[str]:
