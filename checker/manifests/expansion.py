@@ -1,0 +1,342 @@
+"""Words of a shell script → text: quotes, parameters, arrays; tests; sed. Unknown parts become RUN_TIME."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from checker.manifests.shell_syntax import dollar_end, quoted_end, word_end
+from checker.manifests.virtual_files import Line, Lines
+from checker.probes.redis_conf import RUN_TIME
+
+ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)", re.ASCII)
+
+Variables: TypeAlias = Mapping[str, "str | tuple[str, ...]"]
+Substitute: TypeAlias = Callable[[str], str]
+
+MAX_BRACES: Final = 64
+"""Words that one {a..b} may make."""
+
+
+def value_of(variables: Variables, name: str) -> str:
+    """A variable's text; what nothing sets may still come from the image: RUN_TIME."""
+    value = variables.get(name, RUN_TIME)
+    return value if isinstance(value, str) else (value[0] if value else "")
+
+
+def expand(raw: str, variables: Variables, positional: Sequence[str], substitute: Substitute) -> list[str]:
+    """The words that one raw word becomes: none, one, or many where an unquoted value has blanks, or an array."""
+    return [
+        word for part in _braces(raw) for word in _Expander(variables, positional, substitute, splits=True).run(part)
+    ]
+
+
+def expand_text(raw: str, variables: Variables, positional: Sequence[str], substitute: Substitute) -> str:
+    """The same, never split: as in an assignment."""
+    return " ".join(_Expander(variables, positional, substitute, splits=False).run(raw))
+
+
+def array_words(raw: str) -> list[str]:
+    """The raw words between the brackets of `(a "b c" d)`."""
+    inner, words, position = raw[1:-1], [], 0
+    while position < len(inner):
+        if inner[position].isspace():
+            position += 1
+        elif inner[position] == "#":
+            position = (inner.find("\n", position) + len(inner) + 1) % (len(inner) + 1)
+        else:
+            end = max(word_end(inner, position), position + 1)
+            words.append(inner[position:end])
+            position = end
+    return words
+
+
+def _braces(raw: str) -> list[str]:
+    """`a{1..3}b`; other brace lists are rare in start scripts, and stay as they are."""
+    match = re.fullmatch(r"([^{}$'\"]*)\{(\d{1,6})\.\.(\d{1,6})\}([^{}$'\"]*)", raw, re.ASCII)
+    if match is None:
+        return [raw]
+    first, last = int(match[2]), int(match[3])
+    numbers = range(first, last + 1) if first <= last else range(first, last - 1, -1)
+    return [f"{match[1]}{number}{match[4]}" for number in numbers[:MAX_BRACES]]
+
+
+class _Expander:
+    """Expands one word: the fields that are done, and the one that grows."""
+
+    def __init__(
+        self, variables: Variables, positional: Sequence[str], substitute: Substitute, *, splits: bool
+    ) -> None:
+        self.variables = variables
+        self.positional = positional
+        self.substitute = substitute
+        self.splits = splits
+        self.fields: list[str] = []
+        self.current: str | None = None
+
+    def run(self, raw: str) -> list[str]:
+        position = 0
+        while position < len(raw):
+            character = raw[position]
+            if character == "\\":
+                self.add("" if raw[position + 1 : position + 2] == "\n" else raw[position + 1 : position + 2])
+                position += 2
+            elif character == "'":
+                end = raw.find("'", position + 1)
+                end = len(raw) if end < 0 else end
+                self.add(raw[position + 1 : end])
+                position = end + 1
+            elif character == '"':
+                end = quoted_end(raw, position)
+                self.quoted(raw[position + 1 : end - 1])
+                position = end
+            elif character == "`":
+                end = raw.find("`", position + 1)
+                self.add_split(self.substitute(raw[position + 1 : end]))
+                position = end + 1 if end >= 0 else len(raw)
+            elif character == "$":
+                end = dollar_end(raw, position)
+                self.dollar(raw[position:end], quoted=False)
+                position = end
+            else:
+                self.add(character)
+                position += 1
+        return self.fields + ([self.current] if self.current is not None else [])
+
+    def quoted(self, inner: str) -> None:
+        self.add("")
+        position = 0
+        while position < len(inner):
+            if inner[position] == "\\" and inner[position + 1 : position + 2] in ('"', "\\", "$", "`", "\n"):
+                self.add(inner[position + 1].replace("\n", ""))
+                position += 2
+            elif inner[position] == "$":
+                end = dollar_end(inner, position)
+                self.dollar(inner[position:end], quoted=True)
+                position = end
+            elif inner[position] == "`":
+                end = inner.find("`", position + 1)
+                self.add(self.substitute(inner[position + 1 : end]))
+                position = end + 1 if end >= 0 else len(inner)
+            else:
+                self.add(inner[position])
+                position += 1
+
+    def add(self, text: str) -> None:
+        self.current = (self.current or "") + text
+
+    def add_split(self, text: str) -> None:
+        if not self.splits:
+            self.add(text)
+            return
+        pieces = re.split(r"([ \t\n]+)", text)
+        for piece in pieces:
+            if not piece:
+                continue
+            if piece.isspace():
+                if self.current is not None:
+                    self.fields.append(self.current)
+                self.current = None
+            else:
+                self.add(piece)
+
+    def add_list(self, items: Sequence[str], *, quoted: bool) -> None:
+        for index, item in enumerate(items):
+            if index:
+                if self.current is not None:
+                    self.fields.append(self.current)
+                self.current = None
+            if quoted:
+                self.add(item)
+            else:
+                self.add_split(item)
+
+    def dollar(self, raw: str, *, quoted: bool) -> None:
+        """`$name`, `${…}`, `$(…)`, `$((…))`, `$'…'`."""
+        if raw.startswith("$'"):
+            self.add(raw[2:-1].replace("\\n", "\n").replace("\\t", "\t"))
+            return
+        if raw.startswith("$(("):
+            self.add(RUN_TIME)
+            return
+        if raw.startswith("$("):
+            inner = raw[2:-1].strip()
+            text = self.substitute(f"cat {inner[1:]}" if inner.startswith("<") else inner)
+            self.add(text) if quoted else self.add_split(text)
+            return
+        name = raw[1:] if not raw.startswith("${") else raw[2:-1]
+        if name in ("@", "*"):
+            self.empty_list(self.positional, quoted=quoted)
+            return
+        if array := re.fullmatch(r"(\w+)\[[@*]\]", name, re.ASCII):
+            value = self.variables.get(array[1], ())
+            self.empty_list(value if isinstance(value, tuple) else (value,), quoted=quoted)
+            return
+        text = self.parameter(name) if raw.startswith("${") else self.lookup(name)
+        self.add(text) if quoted else self.add_split(text)
+
+    def empty_list(self, items: Sequence[str], *, quoted: bool) -> None:
+        """`"$@"` of nothing is no word at all, not an empty one."""
+        if not items and self.current == "" and quoted:
+            self.current = None
+        self.add_list(items, quoted=quoted)
+
+    def lookup(self, name: str) -> str:
+        if name.isdigit():
+            number = int(name)
+            if number == 0:
+                return RUN_TIME
+            return self.positional[number - 1] if number <= len(self.positional) else ""
+        if name == "#":
+            return str(len(self.positional))
+        return RUN_TIME if name in "?$!-" else value_of(self.variables, name)
+
+    def parameter(self, name: str) -> str:
+        """`${name:-word}` and its like; patterns are followed where they are plain."""
+        match = re.match(r"(\w+)(?:\[(\d+)\])?(:?[-=+?]|##?|%%?|//?|\^\^?|,,?)?", name, re.ASCII)
+        if match is None:
+            return RUN_TIME  # ${!name}, ${#name}
+        rest = name[match.end() :]
+        is_set = match[1] in self.variables or (match[1].isdigit() and int(match[1]) <= len(self.positional))
+        value = self.lookup(match[1])
+        if match[2]:
+            held = self.variables.get(match[1], ())
+            value = held[int(match[2])] if isinstance(held, tuple) and int(match[2]) < len(held) else RUN_TIME
+        operator = match[3] or ""
+        if operator.lstrip(":") in ("-", "="):
+            unset = not is_set or (operator.startswith(":") and not value)
+            return self.word(rest) if unset else value
+        if operator.lstrip(":") == "+":
+            return self.word(rest) if is_set and value else ""
+        if operator in ("", "?", ":?"):
+            return value
+        return RUN_TIME if value else ""
+
+    def word(self, raw: str) -> str:
+        return expand_text(raw, self.variables, self.positional, self.substitute)
+
+
+# --- tests -----------------------------------------------------------------------------------------------------------
+
+
+def test(words: Sequence[str], exists: Callable[[str], bool | None]) -> bool | None:
+    """`[ … ]` and `[[ … ]]`; None where the answer depends on the running pod."""
+    for operator, absorbing in (("||", True), ("-o", True), ("&&", False), ("-a", False)):
+        if operator in words[1:-1]:
+            index = list(words).index(operator)
+            sides = (test(words[:index], exists), test(words[index + 1 :], exists))
+            return absorbing if absorbing in sides else None if None in sides else not absorbing
+    if words and words[0] == "!":
+        inner = test(words[1:], exists)
+        return None if inner is None else not inner
+    if len(words) == 1:
+        return None if RUN_TIME in words[0] else bool(words[0])
+    if len(words) == 2:
+        return _unary(words[0], words[1], exists)
+    if len(words) == 3:
+        return _binary(*words)
+    return None if words else False
+
+
+def _unary(operator: str, operand: str, exists: Callable[[str], bool | None]) -> bool | None:
+    if operator in ("-f", "-e", "-s", "-r", "-d", "-x", "-L", "-h"):
+        return exists(operand)
+    if operator in ("-n", "-z"):
+        if RUN_TIME in operand and not operand.replace(RUN_TIME, ""):
+            return None
+        return bool(operand) is (operator == "-n")
+    return None
+
+
+def _binary(left: str, operator: str, right: str) -> bool | None:
+    if RUN_TIME in left + right:
+        return None
+    if operator in ("=", "==", "!="):
+        return (left == right) is (operator != "!=")
+    numbers = {"-eq": int.__eq__, "-ne": int.__ne__, "-lt": int.__lt__, "-le": int.__le__, "-gt": int.__gt__}
+    if (compare := numbers.get(operator)) and re.fullmatch(r"-?\d{1,18} -?\d{1,18}", f"{left} {right}", re.ASCII):
+        return bool(compare(int(left), int(right)))
+    return None
+
+
+# --- sed -------------------------------------------------------------------------------------------------------------
+
+_SED: Final = re.compile(r"(?:/((?:\\.|[^/\\])*)/|(\d+)|(\$))?\s*(?:(d|p)|([aic])\\?\s*(.*)|s(.)(.*))\Z", re.DOTALL)
+
+
+MAX_SED_LINE: Final = 200
+MAX_SED_REPEATS: Final = 3
+"""Together they bound what backtracking can cost to about 200 cubed steps a line."""
+
+
+def sed(lines: Lines, programs: Sequence[str], where: str) -> Lines:
+    """What sed makes of lines. A program that is not understood changes them in unknown ways: a RUN_TIME line at the
+    end says so, after which nothing before it counts."""
+    for program in programs:
+        for command in [part.strip() for part in re.split(r"(?<!\\)\n", program)]:
+            match = _SED.match(command)
+            changed = _sed_lines(lines, match, where) if match else None
+            lines = (*lines, Line(RUN_TIME, where)) if changed is None else changed
+    return lines
+
+
+def _sed_lines(lines: Lines, match: re.Match[str], where: str) -> Lines | None:
+    pattern = _basic(match[1]) if match[1] else None
+    if match[1] and pattern is None:
+        return None
+    address = re.compile(pattern) if pattern else None
+    changed: list[Line] = []
+    for number, line in enumerate(lines, start=1):
+        selected = (
+            address.search(line.text[:MAX_SED_LINE]) is not None
+            if address
+            else number == int(match[2])
+            if match[2]
+            else number == len(lines) or not match[3]
+        )
+        if not selected or match[4] == "p":
+            changed.append(line)
+        elif match[5]:
+            added = Line(match[6], where)
+            changed += {"a": [line, added], "i": [added, line], "c": [added]}[match[5]]
+        elif match[7]:
+            text = _sed_replace(line.text, match[7], match[8])
+            if text is None:
+                return None
+            changed.append(line if text == line.text else Line(text, where))
+    return tuple(changed)
+
+
+def _sed_replace(text: str, separator: str, rest: str) -> str | None:
+    parts = re.split(rf"(?<!\\){re.escape(separator)}", rest)
+    pattern = _basic(parts[0])
+    if len(parts) != 3 or pattern is None:
+        return None
+    if len(text) > MAX_SED_LINE:
+        return text
+
+    def literal(found: re.Match[str]) -> str:
+        escaped = found[1]
+        return "\\g<0>" if not escaped else f"\\{escaped}" if escaped.isdigit() else re.escape(escaped)
+
+    flags = re.IGNORECASE if "i" in parts[2].lower() else 0
+    try:
+        replacement = re.sub(r"\\(.)|&", literal, parts[1])
+        return re.sub(pattern, replacement, text, count=0 if "g" in parts[2] else 1, flags=flags)
+    except (re.error, IndexError):
+        return None
+
+
+def _basic(pattern: str) -> str | None:
+    """A basic regular expression as Python writes it: there, `\\(` groups and `(` is a bracket. None where it could take
+    for ever: the text comes from anybody."""
+    swapped = re.sub(r"\\([(){}+?|/])|([(){}+?|])", lambda found: found[1] or f"\\{found[2]}", pattern)
+    swapped = swapped.replace("[[:space:]]", r"\s")
+    if len(re.findall(r"(?<!\\)[*+{]", swapped)) > MAX_SED_REPEATS or re.search(r"(?<!\\)\)[*+{?]", swapped):
+        return None
+    try:
+        re.compile(swapped)
+    except (re.error, OverflowError, RecursionError):
+        return None
+    return swapped

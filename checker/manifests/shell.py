@@ -1,0 +1,612 @@
+"""What a start script runs, and which files it has written by then, without running it.
+
+Everything that depends on the running pod (host names, secrets, the answer of another server) is RUN_TIME; where a
+condition depends on it, both branches are followed, and every path gives its own answer. Each path ends at the server.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Final
+
+from checker.engines import EXECUTABLES
+from checker.manifests import expansion
+from checker.manifests.shell_syntax import (
+    AndOr,
+    Case,
+    For,
+    Function,
+    Group,
+    If,
+    Loop,
+    Node,
+    Not,
+    Pipeline,
+    Redirect,
+    Script,
+    ShellSyntaxError,
+    Simple,
+    parse,
+)
+from checker.manifests.virtual_files import Files, Line, Lines
+from checker.probes.redis_conf import RUN_TIME
+
+MAX_PATHS: Final = 16
+"""Ways through a script that are followed. Equal ones count once, so that few scripts come near it."""
+
+MAX_STEPS: Final = 5_000
+"""Commands that are followed in one container: a script that calls itself ends here."""
+
+MAX_CALLS: Final = 12
+
+WRAPPERS: Final = frozenset(
+    {
+        *("exec", "command", "builtin", "nohup", "tini", "tini-static", "dumb-init", "catatonit", "sudo", "setsid"),
+        *("gosu", "su-exec", "setpriv", "timeout", "nice", "ionice", "env", "numactl", "taskset", "stdbuf", "chrt"),
+        *("docker-entrypoint.sh", "entrypoint.sh", "entrypoint", "container-entrypoint", "xargs", "time", "eatmydata"),
+    }
+)
+"""Programs that run the command that follows them (behind options and, for some, one argument)."""
+
+_TAKES_ARGUMENT: Final = frozenset({"gosu", "su-exec", "timeout", "taskset", "chrt"})
+SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "busybox"})
+_TEXT_ONLY: Final = frozenset(
+    {
+        *("which", "pgrep", "pkill", "killall", "kill", "ps", "type", "hash", "apk", "apt-get", "apt", "yum", "chmod"),
+        *("chown", "grep", "egrep", "awk", "sed", "echo", "printf", "ls", "find", "ln", "rm", "test", "[", "[[", "cd"),
+        *("mkdir", "touch", "export", "set", "trap", "logger", "curl", "wget", "kubectl", "read", "local", "declare"),
+    }
+)
+"""Programs whose arguments may well say `redis-server` without running it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A program of the Redis world that was started, or a script that nobody gave us."""
+
+    what: str  # word of checker.engines, or "script"
+    argv: tuple[str, ...]
+    where: str
+    files: Files
+    directory: str
+
+
+@dataclass(slots=True)
+class Path:
+    """One way through the script, as far as it has come."""
+
+    files: Files
+    variables: dict[str, str | tuple[str, ...]]
+    positional: tuple[str, ...] = ()
+    functions: dict[str, Node] = field(default_factory=dict)
+    directory: str = "/"
+    where: str = ""
+    output: Lines = ()
+    runs: tuple[Run, ...] = ()
+    status: bool | None = True  # None: not known
+    ended: str = ""  # "" goes on | return | exit
+
+    def copy(self) -> Path:
+        return replace(self, variables=dict(self.variables), functions=dict(self.functions))
+
+    def absolute(self, path: str) -> str:
+        return posixpath.normpath(posixpath.join(self.directory, path))
+
+
+class Shell:
+    """Follows one container's script; counts its steps, which is why it is a class."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.calls = 0
+        self.cut_short = False
+
+    # --- control flow ------------------------------------------------------------------------------------------------
+
+    def script(self, nodes: Script, paths: list[Path]) -> list[Path]:
+        """Follow the commands one after another."""
+        for node in nodes:
+            paths = self._each(paths, partial(self.node, node))
+        return paths
+
+    def _each(self, paths: list[Path], follow: Callable[[Path], list[Path]]) -> list[Path]:
+        after: list[Path] = []
+        for path in paths:
+            for result in [path] if path.ended else follow(path):
+                if result not in after:
+                    after.append(result)
+        if len(after) > MAX_PATHS:
+            self.cut_short = True
+            after = after[:MAX_PATHS]
+        return after
+
+    def node(self, node: Node, path: Path) -> list[Path]:
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            self.cut_short = True
+            path.ended = "exit"
+            return [path]
+        match node:
+            case Simple():
+                return self.simple(node, path)
+            case AndOr(first, rest):
+                return self.and_or(first, rest, path)
+            case Pipeline(commands):
+                return self.pipeline(commands, path)
+            case Not(command):
+                paths = self.node(command, path)
+                for result in paths:
+                    result.status = None if result.status is None else not result.status
+                return paths
+            case Function(name, body):
+                path.functions[name] = body
+                return [path]
+            case If(redirects=redirects):
+                return self.redirected(redirects, path, lambda inner: self.conditional(node, inner))
+            case Case(redirects=redirects):
+                return self.redirected(redirects, path, lambda inner: self.case(node, inner))
+            case For(redirects=redirects):
+                return self.redirected(redirects, path, lambda inner: self.for_loop(node, inner))
+            case Loop(condition, body, redirects):
+                return self.redirected(redirects, path, lambda inner: self.script((*condition, *body), [inner]))
+            case Group(body, redirects):
+                return self.redirected(redirects, path, lambda inner: self.script(body, [inner]))
+
+    def and_or(self, first: Node, rest: Sequence[tuple[str, Node]], path: Path) -> list[Path]:
+        paths = self.node(first, path)
+        for operator, node in rest:
+            wanted = operator == "&&"
+
+            def follow(path: Path, node: Node = node, wanted: bool = wanted) -> list[Path]:
+                if path.status is None:
+                    skipped = path.copy()
+                    skipped.status = not wanted
+                    return [*self.node(node, path), skipped]
+                return self.node(node, path) if path.status is wanted else [path]
+
+            paths = self._each(paths, follow)
+        return paths
+
+    def pipeline(self, commands: Sequence[Node], path: Path) -> list[Path]:
+        before = path.output
+        path.output = ()
+        paths = [path]
+        for index, command in enumerate(commands):
+
+            def follow(path: Path, command: Node = command, index: int = index) -> list[Path]:
+                stdin, path.output = path.output, ()
+                path.variables["\0stdin"] = tuple(line.text for line in stdin) if index else ()
+                return self.node(command, path)
+
+            paths = self._each(paths, follow)
+        for result in paths:
+            result.output = before + result.output
+            result.variables.pop("\0stdin", None)
+        return paths
+
+    def conditional(self, node: If, path: Path) -> list[Path]:
+        done: list[Path] = []
+        waiting = [path]
+        for condition, body in node.clauses:
+            tested = self.script(condition, waiting)
+            done += [path for path in tested if path.ended]
+            tested = [path for path in tested if not path.ended]
+            done += self.script(body, [path.copy() for path in tested if path.status is not False])
+            waiting = [path for path in tested if path.status is not True]
+        return self._each(done + self.script(node.otherwise, waiting), lambda path: [path])
+
+    def case(self, node: Case, path: Path) -> list[Path]:
+        word = self.text(node.word, path)
+        done: list[Path] = []
+        for patterns, body in node.arms:
+            matches = [self._matches(word, self.text(pattern, path)) for pattern in patterns]
+            if True in matches:
+                return self._each(done + self.script(body, [path]), lambda path: [path])
+            if None in matches:
+                done += self.script(body, [path.copy()])
+        return self._each([*done, path], lambda path: [path])
+
+    @staticmethod
+    def _matches(word: str, pattern: str) -> bool | None:
+        if pattern == "*":
+            return True
+        return None if RUN_TIME in word + pattern else fnmatchcase(word, pattern)
+
+    def for_loop(self, node: For, path: Path) -> list[Path]:
+        items = [item for word in node.words for item in self.words(word, path)]
+        paths = [path]
+        for item in items[:MAX_PATHS]:
+
+            def follow(path: Path, item: str = item) -> list[Path]:
+                path.variables[node.variable] = item
+                return self.script(node.body, [path])
+
+            paths = self._each(paths, follow)
+        return paths
+
+    # --- one command -------------------------------------------------------------------------------------------------
+
+    def redirected(self, redirects: Iterable[Redirect], path: Path, follow: Callable[[Path], list[Path]]) -> list[Path]:
+        """Follow with standard input and output where the redirections lead."""
+        targets: list[tuple[str, bool]] = []
+        outer, path.output = path.output, ()
+        for redirect in redirects:
+            if redirect.operator == "<<":
+                text = redirect.target
+                if redirect.expands:
+                    text = self.text('"' + text.replace('"', '\\"') + '"', path)
+                path.variables["\0stdin"] = tuple(text.split("\n"))
+            elif redirect.operator == "<":
+                lines = path.files.read(path.absolute(self.text(redirect.target, path)))
+                path.variables["\0stdin"] = tuple(line.text for line in lines)
+            elif redirect.operator == "<<<":
+                path.variables["\0stdin"] = (self.text(redirect.target, path),)
+            elif redirect.operator in (">", ">>", ">|", "&>", "&>>") and redirect.descriptor in ("", "1"):
+                targets.append((path.absolute(self.text(redirect.target, path)), ">>" in redirect.operator))
+        paths = follow(path)
+        for result in paths:
+            for target, append in targets[-1:]:
+                result.files = result.files.write(target, result.output, append=append)
+            result.output = outer if targets else outer + result.output
+            result.variables.pop("\0stdin", None)
+        return paths
+
+    def simple(self, node: Simple, path: Path) -> list[Path]:
+        words: list[str] = []
+        for index, raw in enumerate(node.words):
+            if len(words) == 0 and (assignment := expansion.ASSIGNMENT.match(raw)):
+                self.assign(assignment, raw[assignment.end() :], path)
+                continue
+            if words and words[0] in ("export", "local", "declare", "readonly", "typeset"):
+                assignment = expansion.ASSIGNMENT.match(raw)
+                if assignment:
+                    self.assign(assignment, raw[assignment.end() :], path)
+                continue
+            if node.words[0] == "[[" and index:
+                words.append(self.text(raw, path) if raw not in ("&&", "||", "(", ")") else raw)
+            else:
+                words += self.words(raw, path)
+        if not words:
+            path.status = True
+        return self.redirected(node.redirects, path, lambda inner: self.command(words, inner) if words else [inner])
+
+    def assign(self, assignment: re.Match[str], raw: str, path: Path) -> None:
+        name, append = assignment[1], assignment[2] == "+="
+        before = path.variables.get(name, ())
+        if raw.startswith("("):
+            items = tuple(item for word in expansion.array_words(raw) for item in self.words(word, path))
+            held = before if isinstance(before, tuple) else (before,)
+            path.variables[name] = (*held, *items) if append else items
+        else:
+            text = self.text(raw, path)
+            held_text = before if isinstance(before, str) else " ".join(before)
+            path.variables[name] = held_text + text if append else text
+        path.status = True
+
+    def words(self, raw: str, path: Path) -> list[str]:
+        return expansion.expand(raw, path.variables, path.positional, lambda text: self.substitute(text, path))
+
+    def text(self, raw: str, path: Path) -> str:
+        return expansion.expand_text(raw, path.variables, path.positional, lambda text: self.substitute(text, path))
+
+    def substitute(self, text: str, path: Path) -> str:
+        """What a command substitution prints; RUN_TIME where that is not known, or differs between paths."""
+        inner = path.copy()
+        inner.output, inner.runs = (), ()
+        try:
+            results = self.script(parse(text), [inner]) if self.calls < MAX_CALLS else []
+        except ShellSyntaxError:
+            return RUN_TIME
+        printed = {"\n".join(line.text for line in result.output).rstrip("\n") for result in results}
+        return printed.pop() if len(printed) == 1 else RUN_TIME
+
+    def command(self, words: list[str], path: Path) -> list[Path]:
+        """One command, its words expanded."""
+        name, arguments = words[0], words[1:]
+        base = posixpath.basename(name).lower()
+        if name in path.functions:
+            return self.call(path.functions[name], arguments, path)
+        if base in EXECUTABLES:
+            return self.started(EXECUTABLES[base], words, path)
+        if (builtin := BUILTINS.get(base)) is not None:
+            return builtin(self, arguments, path)
+        if base in WRAPPERS:
+            following = wrapped(words)
+            if following:
+                results = self.command(following, path)
+                for result in results:
+                    result.ended = result.ended or ("exit" if base == "exec" else "")
+                return results
+        if base in SHELLS:
+            return self.shell(arguments[1:] if base == "busybox" else arguments, path)
+        if "/" in name and path.files.exists(path.absolute(name)):
+            return self.file(path.absolute(name), arguments, path)
+        return self.unknown(words, path)
+
+    def unknown(self, words: list[str], path: Path) -> list[Path]:
+        """A program that is not known: it may be a script of the image that starts the server it is told to."""
+        base = posixpath.basename(words[0]).lower()
+        path.status = None
+        path.output += (Line(RUN_TIME, path.where),)
+        if base in _TEXT_ONLY:
+            return [path]
+        for index, word in enumerate(words[1:], start=1):
+            what = EXECUTABLES.get(posixpath.basename(word).lower())
+            if what is not None and ("/" in words[0] or base.endswith((".sh", "server", "run"))):
+                return self.started(what, words[index:], path)
+        if "/" in words[0] or base.endswith(".sh") or base.startswith("run-"):
+            path.runs += (Run("script", tuple(words), path.where, path.files, path.directory),)
+        return [path]
+
+    def started(self, what: str, words: list[str], path: Path) -> list[Path]:
+        path.runs += (Run(what, tuple(words), path.where, path.files, path.directory),)
+        path.status = None
+        if what in ("client", "exporter"):
+            path.output += (Line(RUN_TIME, path.where),)
+        return [path]
+
+    def call(self, body: Node, arguments: list[str], path: Path) -> list[Path]:
+        """A function: its own positional parameters, and `return` ends no more than it."""
+        if self.calls >= MAX_CALLS:
+            self.cut_short = True
+            path.status = None
+            return [path]
+        outer, path.positional = path.positional, tuple(arguments)
+        self.calls += 1
+        results = self.node(body, path)
+        self.calls -= 1
+        for result in results:
+            result.positional = outer
+            result.ended = "" if result.ended == "return" else result.ended
+        return results
+
+    def shell(self, arguments: list[str], path: Path) -> list[Path]:
+        """`sh -c text name arguments`, `sh file arguments`."""
+        options = 0
+        takes_text = False
+        while options < len(arguments) and arguments[options][:1] in ("-", "+") and len(arguments[options]) > 1:
+            takes_text = takes_text or ("c" in arguments[options] and not arguments[options].startswith("--"))
+            options += 2 if arguments[options] in ("-o", "+o") else 1
+        rest = arguments[options:]
+        if not rest:
+            path.status = None
+            return [path]
+        if takes_text:
+            return self.source(rest[0], path.where, rest[2:], path, own=True)
+        return self.file(path.absolute(rest[0]), rest[1:], path)
+
+    def file(self, name: str, arguments: list[str], path: Path, *, own: bool = True) -> list[Path]:
+        """Follow a script file; one that is not in the input may do anything, and start the server too."""
+        if not path.files.exists(name):
+            return self.unknown([name, *arguments], path)
+        lines = path.files.read(name)
+        return self.source(
+            "\n".join(line.text for line in lines), lines[0].where if lines else "", arguments, path, own=own
+        )
+
+    def source(self, text: str, where: str, arguments: list[str], path: Path, *, own: bool) -> list[Path]:
+        """Follow text; `own`: it has a process of its own, so that `exit` ends no more than it."""
+        try:
+            script = parse(text)
+        except ShellSyntaxError:
+            self.cut_short = True
+            return self.unread(text, path)
+        if self.calls >= MAX_CALLS:
+            self.cut_short = True
+            return [path]
+        outer = (path.positional, path.where)
+        path.positional, path.where = (tuple(arguments) if own else path.positional), where
+        self.calls += 1
+        results = self.script(script, [path])
+        self.calls -= 1
+        for result in results:
+            result.positional, result.where = outer
+            result.ended = "" if own else result.ended
+        return results
+
+    def unread(self, text: str, path: Path) -> list[Path]:
+        """A script that cannot be parsed, but names a server: it is one, and nothing is known of its settings."""
+        for name, what in EXECUTABLES.items():
+            if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text):
+                path.runs += (Run(what, (name, RUN_TIME), path.where, path.files, path.directory),)
+        path.status = None
+        return [path]
+
+
+def wrapped(words: Sequence[str]) -> list[str]:
+    """The command behind a wrapper, its options, its argument and `NAME=value` passed over; [] where there is none."""
+    base = posixpath.basename(words[0]).lower()
+    index = 1
+    while index < len(words) and (words[index].startswith("-") or "=" in words[index].split("/")[0]):
+        index += 1
+    if base in _TAKES_ARGUMENT:
+        index += 1
+    return list(words[index:])
+
+
+# --- builtins and the file tools -------------------------------------------------------------------------------------
+
+Builtin = Callable[[Shell, list[str], Path], list[Path]]
+
+
+def _standard_input(path: Path) -> Lines:
+    held = path.variables.get("\0stdin", ())
+    return tuple(Line(text, path.where) for text in held) if isinstance(held, tuple) else ()
+
+
+def _echo(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    escapes = False
+    while arguments and re.fullmatch(r"-[neE]+", arguments[0]):
+        escapes = escapes or "e" in arguments[0]
+        arguments = arguments[1:]
+    text = " ".join(arguments)
+    text = text.replace("\\n", "\n").replace("\\t", "\t") if escapes or "\\n" in text else text
+    path.output += tuple(Line(line, path.where) for line in text.split("\n"))
+    path.status = True
+    return [path]
+
+
+def _printf(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    if arguments[:1] == ["--"]:
+        arguments = arguments[1:]
+    values = iter(arguments[1:])
+    text = re.sub(
+        r"%[-0-9.]*([sdbq%])", lambda found: "%" if found[1] == "%" else next(values, ""), (arguments or [""])[0]
+    )
+    lines = text.replace("\\n", "\n").replace("\\t", "\t").removesuffix("\n").split("\n")
+    path.output += tuple(Line(line, path.where) for line in lines)
+    path.status = True
+    return [path]
+
+
+def _cat(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    names = [name for name in arguments if not name.startswith("-") or name == "-"]
+    for name in names or ["-"]:
+        path.output += _standard_input(path) if name == "-" else path.files.read(path.absolute(name))
+    path.status = True
+    return [path]
+
+
+def _copy(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    names = [path.absolute(name) for name in arguments if not name.startswith("-")]
+    path.status = None
+    if len(names) >= 2:
+        for source in names[:-1]:
+            path.files = path.files.copy(source, names[-1])
+    return [path]
+
+
+def _remove(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    for name in arguments:
+        path.files = path.files.remove(path.absolute(name)) if not name.startswith("-") else path.files
+    path.status = True
+    return [path]
+
+
+def _tee(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    lines = _standard_input(path)
+    for name in arguments:
+        if not name.startswith("-"):
+            append = any(option in ("-a", "--append") for option in arguments)
+            path.files = path.files.write(path.absolute(name), lines, append=append)
+    path.output += lines
+    return [path]
+
+
+def _sed(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    """`sed -i`: what it does to the lines, where its commands are simple enough; otherwise the file is RUN_TIME."""
+    in_place = any(re.match(r"-\w*i|--in-place", argument) for argument in arguments)
+    programs = [arguments[index + 1] for index, word in enumerate(arguments[:-1]) if re.fullmatch(r"-[a-z]*e", word)]
+    names = [word for word in arguments if not word.startswith("-") and word not in programs]
+    if not programs and names:
+        programs, names = names[:1], names[1:]
+    path.status = True
+    for name in [path.absolute(name) for name in names]:
+        lines = expansion.sed(path.files.read(name), programs, path.where)
+        if in_place:
+            path.files = path.files.write(name, lines, append=False) if path.files.exists(name) else path.files
+        else:
+            path.output += lines
+    if not names:
+        path.output += expansion.sed(_standard_input(path), programs, path.where)
+    return [path]
+
+
+def _substitute_environment(_: Shell, __: list[str], path: Path) -> list[Path]:
+    """`envsubst < template > file`"""
+    for line in _standard_input(path):
+        text = re.sub(
+            r"\$(?:\{(\w+)\}|(\w+))",
+            lambda found: expansion.value_of(path.variables, found[1] or found[2]),
+            line.text,
+        )
+        path.output += (Line(text, line.where),)
+    return [path]
+
+
+def _test(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    words = [word for word in arguments if word not in ("]", "]]")]
+    path.status = expansion.test(words, lambda name: path.files.exists(path.absolute(name)))
+    return [path]
+
+
+def _set(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    if "--" in arguments:
+        path.positional = tuple(arguments[arguments.index("--") + 1 :])
+    elif arguments and arguments[0][:1] not in ("-", "+"):
+        path.positional = tuple(arguments)
+    path.status = True
+    return [path]
+
+
+def _shift(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    count = int(arguments[0]) if arguments and re.fullmatch(r"\d{1,4}", arguments[0], re.ASCII) else 1
+    path.positional = path.positional[count:]
+    return [path]
+
+
+def _change_directory(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+    path.directory = path.absolute(arguments[0]) if arguments else path.directory
+    path.status = True
+    return [path]
+
+
+def _include(shell: Shell, arguments: list[str], path: Path) -> list[Path]:
+    """`. file`: in this very shell."""
+    path.status = None
+    name = path.absolute(arguments[0]) if arguments else ""
+    return shell.file(name, arguments[1:], path, own=False) if path.files.exists(name) else [path]
+
+
+def _evaluate(shell: Shell, arguments: list[str], path: Path) -> list[Path]:
+    text = " ".join(arguments)
+    path.status = None
+    return [path] if RUN_TIME in text[:1] else shell.source(text, path.where, [], path, own=False)
+
+
+def _ends(how: str) -> Builtin:
+    def end(_: Shell, arguments: list[str], path: Path) -> list[Path]:
+        path.ended = how
+        path.status = {"0": True, "": path.status}.get("".join(arguments[:1]), False if arguments else path.status)
+        return [path]
+
+    return end
+
+
+def _succeeds(_: Shell, __: list[str], path: Path) -> list[Path]:
+    path.status = True
+    return [path]
+
+
+def _fails(_: Shell, __: list[str], path: Path) -> list[Path]:
+    path.status = False
+    return [path]
+
+
+BUILTINS: Final[Mapping[str, Builtin]] = {
+    **dict.fromkeys(("echo",), _echo),
+    **dict.fromkeys(("cat",), _cat),
+    **dict.fromkeys(("cp", "mv", "install", "ln"), _copy),
+    **dict.fromkeys(("[", "[[", "test"), _test),
+    **dict.fromkeys((".", "source"), _include),
+    **dict.fromkeys((":", "true", "sleep", "mkdir", "chmod", "chown", "touch", "wait", "trap", "ulimit"), _succeeds),
+    **dict.fromkeys(("export", "local", "declare", "readonly", "typeset", "unset", "umask", "shopt"), _succeeds),
+    **dict.fromkeys(("break", "continue"), _succeeds),
+    "printf": _printf,
+    "rm": _remove,
+    "tee": _tee,
+    "sed": _sed,
+    "envsubst": _substitute_environment,
+    "set": _set,
+    "shift": _shift,
+    "cd": _change_directory,
+    "eval": _evaluate,
+    "exit": _ends("exit"),
+    "return": _ends("return"),
+    "false": _fails,
+}
