@@ -93,10 +93,14 @@ def _inferred(start: started.Started, inside: Inside, stat: Stat, engine_name: s
     room = started.room_for_arguments(start.title, stat.arguments_bytes)
     if start.title is None or room is None:
         return None
-    local = inside.glob("*.conf")
-    files = [*started.CONFIG_FILES.get(engine_name, ()), *(() if isinstance(local, Unread) else local)]
+    patterns = [*started.CONFIG_FILES.get(engine_name, ()), *started.CONFIG_FILES["everywhere"]]
+    if isinstance(inside.directory, str):
+        here = PurePosixPath(inside.directory)
+        patterns += [str(directory / "*.conf") for directory in (here, here.parent)]
+    found = [paths for pattern in patterns if not isinstance(paths := inside.glob(pattern), Unread)]
+    files = {path for paths in found for path in paths}
     candidates = []
-    for file, extra in started.fitting(room, files).items():
+    for file, extra in started.fitting(room, sorted(files)).items():
         told = from_file(file, inside, start.title, " (inferred: it fits the size of the hidden arguments)")
         settings = {name: value for name in ("port", "dir") if (value := told.last(name)) is not None}
         if not told.missing and started.agrees(settings, start.title, inside.directory):

@@ -34,36 +34,31 @@ KEEP_TITLE = "start the server with `set-proc-title no`, or give --redis URL so 
 CONFIG_FILES: Final = MappingProxyType(
     {
         "redis": (
-            "/etc/redis/redis.conf",
-            "/etc/redis.conf",
-            "/etc/redis/6379.conf",
-            "/usr/local/etc/redis/redis.conf",
+            "/etc/redis/*.conf",
+            "/etc/redis*.conf",
+            "/usr/local/etc/redis/*.conf",
             "/usr/local/etc/redis.conf",
-            "/opt/redis/redis.conf",
-            "/opt/bitnami/redis/etc/redis.conf",
-            "/etc/redis-stack.conf",
-            "/data/redis.conf",
-            "/data/conf/redis.conf",
-            "/conf/redis.conf",
-            "/redis/redis.conf",
-            "/readonly-config/redis.conf",
-            "/redis.conf",
-            "/redis-master/redis.conf",
+            "/opt/bitnami/redis/etc/*.conf",
+            "/opt/redis/*.conf",
         ),
         "valkey": (
-            "/etc/valkey/valkey.conf",
-            "/etc/valkey.conf",
-            "/usr/local/etc/valkey/valkey.conf",
-            "/opt/bitnami/valkey/etc/valkey.conf",
-            "/data/valkey.conf",
-            "/data/conf/valkey.conf",
-            "/conf/valkey.conf",
-            "/valkey.conf",
+            "/etc/valkey/*.conf",
+            "/etc/valkey*.conf",
+            "/usr/local/etc/valkey/*.conf",
+            "/opt/bitnami/valkey/etc/*.conf",
         ),
-        "keydb": ("/etc/keydb/keydb.conf", "/etc/keydb.conf", "/data/keydb.conf"),
+        "keydb": ("/etc/keydb/*.conf", "/etc/keydb*.conf"),
+        "everywhere": (
+            "/data/*.conf",
+            "/data/conf/*.conf",
+            "/conf/*.conf",
+            "/config/*.conf",
+            "/*.conf",
+            "/redis/*.conf",
+        ),
     }
 )
-"""Where distributions, official images, charts and operators put the file. Each is tried only if it is there."""
+"""Where distributions, images, charts and operators put the file, besides the data directory and its parent."""
 
 UNIT_ARGUMENTS: Final = (
     (),
