@@ -13,12 +13,12 @@ from typing import Final
 from checker.lab import cgroup
 from checker.lab.interrupts import Interrupted
 from checker.lab.load import Workload
-from checker.lab.results import Live, Run
 from checker.lab.run import Plan, between, run_case
 from checker.lab.server import LabError
 from checker.lab.servers import NO_SERVER, Binary, find_servers
+from checker.lab.tables import side_by_side
 from checker.policy import Assumptions
-from checker.units import format_bytes, format_count
+from checker.units import format_bytes
 
 WORKLOAD: Final = Workload(keys=600_000, value_bytes=100, write_rate_per_second=4_000)
 
@@ -48,22 +48,6 @@ def run_bgsafe(pid: int, url: str, assumptions: Assumptions) -> None:
     say("\nNow a real BGSAVE under that load ...")
 
 
-def show(run: Run, live: Live) -> None:
-    """Print predicted beside measured."""
-    expected, case = live.before, run.case
-    rows = [
-        ("", "predicted", "measured"),
-        ("writes during the save", format_count(live.expected_writes), format_count(case.writes_during_save)),
-        ("copied", format_bytes(expected.cow_bytes), format_bytes(run.measured_cow() or 0)),
-        ("peak", format_bytes(expected.peak_bytes), format_bytes(run.measured_peak() or 0)),
-        ("worst case", format_bytes(expected.worst_peak_bytes), ""),
-    ]
-    say()
-    for name, predicted, measured in rows:
-        say(f"  {name:<24}{predicted:>12}{measured:>12}")
-    say(f"\nOf the writes that really came, the model expects {format_bytes(run.prediction.cow_bytes)} copied.")
-
-
 def demonstrate(binary: Binary) -> None:
     """Load, limit, ask, save, compare. Raises LabError, OSError, Interrupted."""
     from checker.lab.predict import predict
@@ -76,7 +60,10 @@ def demonstrate(binary: Binary) -> None:
     run = run_case(Plan(binary=binary, workload=WORKLOAD, limit=limit), predict=predict, ask=run_bgsafe)
     if run.live is None or run.live.outcome != "saved":
         raise LabError(f"the save did not finish: {run.live}")
-    show(run, run.live)
+    say()
+    for line in side_by_side(run, run.live):
+        say(line)
+    say(f"\nFor the writes that really came, the model says {format_bytes(run.prediction.cow_bytes)} copied.")
 
 
 def main() -> int:

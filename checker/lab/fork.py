@@ -88,6 +88,17 @@ def _size_of(pid: int, name: str) -> int:
     return size
 
 
+def _field(info: dict[str, str], name: str) -> str:
+    """Return one field of INFO; raise LabError where the server does not have it."""
+    if name not in info:
+        raise LabError(f"INFO of this server has no {name}: it is too old for the lab, or no Redis")
+    return info[name]
+
+
+def _number(info: dict[str, str], name: str) -> int:
+    return int(_field(info, name))
+
+
 def before_fork(server: RunningServer, connection: Connection, workload: Workload, writes: int) -> Case:
     """Read the case as it stands now, expecting so many writes during its save. Raises OSError, LabError."""
     info = connection.info("memory")
@@ -100,8 +111,8 @@ def before_fork(server: RunningServer, connection: Connection, workload: Workloa
         write_rate_per_second=workload.write_rate_per_second,
         writes_during_save=writes,
         rss_anon_bytes=_size_of(server.pid, "RssAnon"),
-        used_memory_bytes=int(info["used_memory"]),
-        used_memory_dataset_bytes=int(info["used_memory_dataset"]),
+        used_memory_bytes=_number(info, "used_memory"),
+        used_memory_dataset_bytes=_number(info, "used_memory_dataset"),
         vm_pte_bytes=_size_of(server.pid, "VmPTE"),
         cgroup_anon_before_bytes=server.cgroup.anon() if isinstance(server.cgroup, MemoryCgroup) else None,
     )
@@ -127,16 +138,16 @@ def save(server: RunningServer, connection: Connection, before: Case, progress: 
         stats = connection.info("stats")
     except OSError:
         return _died(server, before, watch, kills)
-    if info["rdb_last_bgsave_status"] != "ok":
+    if _field(info, "rdb_last_bgsave_status") != "ok":
         outcome: Outcome = "child killed" if server.oom_kills() > kills else "save failed"
         return Forked(_with_peaks(replace(before, status=outcome), watch), outcome, server.last_words())
     case = replace(
         before,
         save_seconds=round(seconds, 3),
         # A save that succeeds takes the changes before its fork off the counter: what is left came during it.
-        writes_during_save=int(info["rdb_changes_since_last_save"]),
-        fork_microseconds=int(stats["latest_fork_usec"]),
-        last_cow_bytes=int(info["rdb_last_cow_size"]),
+        writes_during_save=_number(info, "rdb_changes_since_last_save"),
+        fork_microseconds=_number(stats, "latest_fork_usec"),
+        last_cow_bytes=_number(info, "rdb_last_cow_size"),
         status=SAVED,
     )
     return Forked(_with_peaks(case, watch), "saved", "")
@@ -150,7 +161,7 @@ def _follow(
     while True:
         info = connection.info("persistence")
         watch.look(info, child)
-        if info["rdb_bgsave_in_progress"] == "0":
+        if _field(info, "rdb_bgsave_in_progress") == "0":
             return info
         if time.monotonic() - started > SAVE_SECONDS:
             raise LabError(f"{server.binary}: a save did not end within {SAVE_SECONDS:.0f} s")

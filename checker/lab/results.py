@@ -38,6 +38,7 @@ class Live:
 
     before: Prediction  # made before the fork, from the writes that were expected
     expected_writes: int
+    expected_seconds: float  # how long a save took before, under the same load
     outcome: str  # saved | save failed | fork refused | server killed | child killed
     detail: str  # the server's own last words where it did not save
     limit_bytes: int | None  # None: no limit was set
@@ -163,6 +164,7 @@ def _run_fields(run: Run) -> dict[str, object]:
             "predicted_before_cow_bytes": run.live.before.cow_bytes,
             "predicted_before_peak_bytes": run.live.before.peak_bytes,
             "predicted_before_writes": run.live.expected_writes,
+            "predicted_before_save_seconds": run.live.expected_seconds,
             "limit_bytes": run.live.limit_bytes,
             "verdict": run.live.grade,
             "outcome": run.live.outcome,

@@ -97,6 +97,7 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     live = Live(
         before=expected,
         expected_writes=before.writes_during_save,
+        expected_seconds=seconds,
         outcome=forked.outcome,
         detail=forked.detail,
         limit_bytes=limit_bytes,

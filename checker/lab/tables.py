@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from checker.lab.results import Live, Results, Run, accuracy, by_server, by_value_size
-from checker.units import MIB, format_bytes
+from checker.units import MIB, format_bytes, format_count
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
@@ -102,9 +102,39 @@ def outcome_rows(runs: Iterable[Run]) -> list[tuple[str, ...]]:
     return rows
 
 
+def side_by_side(run: Run, live: Live) -> list[str]:
+    """Lines that set what was predicted before the fork beside what came of it."""
+    case, before = run.case, live.before
+    seconds = "-" if case.save_seconds is None else f"{case.save_seconds:.2f} s"
+    ended = case.save_seconds is not None
+    rows = [
+        ("", "predicted", "measured"),
+        ("save", f"{live.expected_seconds:.2f} s", seconds),
+        (
+            "writes during the save",
+            format_count(live.expected_writes),
+            format_count(case.writes_during_save) if ended else "-",
+        ),
+        ("copied", format_bytes(before.cow_bytes), _size(run.measured_cow())),
+        ("peak", format_bytes(before.peak_bytes), _size(run.measured_peak())),
+        ("worst case", format_bytes(before.worst_peak_bytes), ""),
+    ]
+    if live.limit_bytes is not None:
+        rows.append(("memory limit", format_bytes(live.limit_bytes), ""))
+    rows.append(("outcome", live.grade or "-", live.outcome))
+    return [f"  {line}" for line in table(rows)]
+
+
+def _size(count: int | None) -> str:
+    return "-" if count is None else format_bytes(count)
+
+
 def to_text(results: Results) -> str:
     """Tables for a person: every fork, the outcomes at a limit, and the errors in sum."""
-    lines = ["Copied during the save, MiB (before: predicted before the fork; copied: given the writes that came)", ""]
+    lines = []
+    if len(results.runs) == 1 and results.runs[0].live is not None:
+        lines += [one_line(results.runs[0]), "", *side_by_side(results.runs[0], results.runs[0].live), ""]
+    lines += ["Copied during the save, MiB (before: predicted before the fork; copied: given the writes that came)", ""]
     lines += table(run_rows(results.runs), left=3)
     if limited(results.runs):
         wrong = sum(run.was_wrongly_safe() for run in results.runs)

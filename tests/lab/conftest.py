@@ -48,6 +48,7 @@ class Make:
         live = Live(
             before=Guess(predicted),
             expected_writes=60,
+            expected_seconds=0.12,
             outcome=outcome,
             detail="" if outcome == "saved" else "exit status -9",
             limit_bytes=limit_bytes,

@@ -31,6 +31,18 @@ def test_without_a_limit_there_is_no_table_of_outcomes(make: "Make") -> None:
     assert "With a memory limit" not in to_text(Results((make.live(100, "risky", "saved", limit_bytes=None),)))
 
 
+def test_a_single_run_sets_predicted_beside_measured(make: "Make") -> None:
+    text = to_text(Results((make.live(90, "risky", "saved"),)))
+    assert "  copied                       90 B     100 B\n" in text
+    assert "  memory limit                350 B\n" in text
+    assert "  outcome                     risky     saved\n" in text
+
+
+def test_a_killed_server_measured_no_copy(make: "Make") -> None:
+    text = to_text(Results((make.live(90, "unsafe", "server killed"),)))
+    assert "  writes during the save         60              -\n" in text
+
+
 def test_one_line_says_how_it_ended(make: "Make") -> None:
     assert one_line(make.live(90, "unsafe", "server killed")).endswith("server killed")
     assert "copied 100 B, predicted 90 B" in one_line(make.recorded(90))
