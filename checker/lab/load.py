@@ -25,7 +25,7 @@ HOT_SHARE: Final = 0.9
 """The share of writes that `hot:PCT` sends to its hot keys (policy.Distribution)."""
 
 BATCH_BYTES: Final = 1 << 18
-"""Bytes of requests sent before their replies are read."""
+"""Bytes of requests that are sent before their replies are read, while the keys are loaded."""
 
 VALUES: Final = 64
 """Different values that the load has ready; which of them a key holds does not matter to any page."""
@@ -80,19 +80,18 @@ def make_requests(value_bytes: int, chance: random.Random) -> Callable[[list[int
 
 
 def batch_size(value_bytes: int) -> int:
-    """How many writes to send before their replies are read."""
+    """How many keys to load before the replies are read."""
     return max(1, min(1000, BATCH_BYTES // (value_bytes + 50)))
 
 
-def send(connection: Connection, requests: bytes, count: int) -> int:
-    """Send ready-made requests and wait for all replies; return how many of them were errors. Raises OSError."""
-    connection.socket.sendall(requests)
+def collect(connection: Connection, count: int) -> int:
+    """Wait for so many replies to SET; return how many of them were errors. Raises OSError."""
     errors, at_line_start = 0, True
     while count > 0:
         received = connection.socket.recv(1 << 16)
         if not received:
             raise ConnectionResetError("the server closed the connection")
-        # An error reply is a line that starts with "-"; replies to SET hold no such byte otherwise at a line's start.
+        # An error reply is a line that starts with "-"; no other reply to SET holds such a byte at a line's start.
         errors += received.count(b"\n-") + (at_line_start and received.startswith(b"-"))
         at_line_start = received.endswith(b"\n")
         count -= received.count(b"\n")
@@ -105,7 +104,8 @@ def fill(connection: Connection, workload: Workload, seed: int, progress: Callab
     size = batch_size(workload.value_bytes)
     for start in range(0, workload.keys, size):
         keys = list(range(start, min(start + size, workload.keys)))
-        send(connection, requests(keys), len(keys))
+        connection.socket.sendall(requests(keys))
+        collect(connection, len(keys))
         if start % (size * 64) == 0:
             progress(f"loading {start / workload.keys:.0%}")
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from checker.lab.load import Workload, batch_size, make_picker, make_requests, send
+from checker.lab.load import Workload, batch_size, collect, make_picker, make_requests
 from checker.lab.resp import Connection
 from checker.policy import Distribution
 
@@ -73,7 +73,7 @@ def test_error_replies_are_counted(pieces: list[bytes], errors: int) -> None:
     with ours, theirs:
         for piece in pieces:
             theirs.sendall(piece)
-        assert send(connection, b"x", 3) == errors
+        assert collect(connection, 3) == errors
 
 
 def test_a_workload_says_itself() -> None:
