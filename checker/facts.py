@@ -103,13 +103,14 @@ class CgroupLevel:
     oom_kills: Maybe[int]  # memory.events oom_kill; v1: memory.oom_control
 
     def unreclaimable(self) -> Maybe[int]:
-        """Bytes that reclaim cannot give back without swap: current − file cache − reclaimable slab (KERNEL C4)."""
-        parts = (self.memory_current, self.inactive_file, self.active_file, self.slab_reclaimable)
-        for part in parts:
-            if isinstance(part, Unread):
-                return part
-        current, inactive, active, slab = (part for part in parts if not isinstance(part, Unread))
-        return max(0, current - inactive - active - slab)
+        """Bytes that reclaim cannot give back without swap: current − file cache − reclaimable slab (KERNEL C4).
+
+        A part that was not read (v1 has no slab figure) is taken as unreclaimable, which is the safe side.
+        """
+        if isinstance(self.memory_current, Unread):
+            return self.memory_current
+        cache = (self.inactive_file, self.active_file, self.slab_reclaimable)
+        return max(0, self.memory_current - sum(part for part in cache if not isinstance(part, Unread)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from checker.model.overcommit import Fork
 
 Status = Literal["pass", "warn", "fail", "unknown", "ignored"]
 Grade = Literal["safe", "risky", "unsafe", "unknown"]
+Cause = Literal["rdb", "aof", "replication"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Verdict:
 
     server: Server
     grade: Grade
-    fork_causes: tuple[Literal["rdb", "aof", "replication"], ...]
+    fork_causes: tuple[Cause, ...]
     estimate: Estimate | None
     fork: Fork
     findings: tuple[Finding, ...]

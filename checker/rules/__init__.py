@@ -1,1 +1,118 @@
-"""."""
+"""The rules, in the order of reports, and `judge()`: the one way from facts to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from checker.estimate import Evidence, gather
+from checker.facts import Node, Server, Unread
+from checker.policy import Assumptions, Policy
+from checker.rules import (
+    child_copies_values,
+    cpu_limit_stretches_save,
+    declaration_invalid,
+    expected_peak_over_limit,
+    fork_refused,
+    group_oom_kill,
+    huge_page_copies,
+    limit_unset,
+    maxmemory_over_limit,
+    maxmemory_unset,
+    memory_high_throttles,
+    node_forks_together,
+    overcommit_setting,
+    peak_at_maxmemory,
+    pids_limit,
+    replica_buffer_over_limit,
+    restart_loop,
+    snapshot_on_memory_volume,
+    worst_peak_over_limit,
+)
+from checker.rules.recommendation import recommend
+from checker.rules.rule import Rule, rule_url
+from checker.verdict import Finding, Grade, Verdict
+
+RULES: Final[tuple[Rule, ...]] = (
+    fork_refused.RULE,
+    pids_limit.RULE,
+    maxmemory_unset.RULE,
+    maxmemory_over_limit.RULE,
+    expected_peak_over_limit.RULE,
+    worst_peak_over_limit.RULE,
+    limit_unset.RULE,
+    peak_at_maxmemory.RULE,
+    group_oom_kill.RULE,
+    memory_high_throttles.RULE,
+    huge_page_copies.RULE,
+    child_copies_values.RULE,
+    cpu_limit_stretches_save.RULE,
+    snapshot_on_memory_volume.RULE,
+    replica_buffer_over_limit.RULE,
+    restart_loop.RULE,
+    node_forks_together.RULE,
+    overcommit_setting.RULE,
+    declaration_invalid.RULE,
+)
+
+__all__ = ["RULES", "Rule", "judge", "judge_all", "rule_url"]
+
+
+def judge(
+    server: Server,
+    node: Node | None,
+    assumptions: Assumptions | None = None,
+    policy: Policy | None = None,
+    neighbours: Sequence[Server] = (),
+) -> Verdict:
+    """Judge one server. `neighbours` are the other servers of the same machine."""
+    evidence = gather(server, node, assumptions or Assumptions(), policy or Policy(), neighbours)
+    answers = [(rule, rule.check(evidence)) for rule in RULES]
+    findings = [(rule, _ignored(finding, server)) for rule, finding in answers if finding is not None]
+    grade = _grade(findings, evidence)
+    numbers = evidence.numbers
+    return Verdict(
+        server=server,
+        grade=grade,
+        fork_causes=evidence.causes,
+        estimate=None if isinstance(numbers, Unread) else numbers.estimate,
+        fork=evidence.fork,
+        findings=tuple(finding for _, finding in findings),
+        recommendation=recommend(evidence, grade),
+    )
+
+
+def judge_all(
+    servers: Sequence[Server], node: Node | None, assumptions: Assumptions | None = None, policy: Policy | None = None
+) -> tuple[Verdict, ...]:
+    """Judge the servers of one machine, each beside the others."""
+    return tuple(
+        judge(server, node, assumptions, policy, [other for other in servers if other is not server])
+        for server in servers
+    )
+
+
+def _ignored(finding: Finding, server: Server) -> Finding:
+    reason = server.declared.ignores.get(finding.rule)
+    if reason is None or finding.status == "pass":
+        return finding
+    return replace(finding, status="ignored", ignored_because=reason)
+
+
+def _grade(findings: Sequence[tuple[Rule, Finding]], evidence: Evidence) -> Grade:
+    """DESIGN's verdict table: unsafe before unknown before risky before safe."""
+    if any(finding.status == "fail" for _, finding in findings):
+        return "unsafe"
+    deciding = {finding.status for rule, finding in findings if rule.decides}
+    if "unknown" in deciding or (isinstance(evidence.forks, Unread) and _forking_decides(evidence)):
+        return "unknown"
+    return "risky" if "warn" in deciding else "safe"
+
+
+def _forking_decides(evidence: Evidence) -> bool:
+    """Where it is not known whether the server forks: it matters unless even the worst case fits."""
+    numbers, limit = evidence.numbers, evidence.limit.value
+    if isinstance(numbers, Unread) or not isinstance(limit, int):
+        return True
+    return numbers.estimate.peak_worst_bytes > limit

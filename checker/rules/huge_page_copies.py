@@ -1,0 +1,44 @@
+"""Does one write copy more than 4 KiB?
+
+Why: before Linux 5.8 a write to a shared transparent huge page copied 2 MiB; kernels with 16 or 64 KiB pages (arm64)
+copy a whole one each time. Source: KERNEL B1, B2.
+"""
+
+from __future__ import annotations
+
+from checker.estimate import DEFAULT_PAGE_SIZE_BYTES, Evidence
+from checker.facts import Unread
+from checker.rules.rule import Rule
+from checker.units import format_bytes
+from checker.verdict import Finding
+
+ID = "huge-page-copies"
+
+
+def check(evidence: Evidence) -> Finding | None:
+    """Compare what one write copies with a page of 4 KiB."""
+    node, numbers = evidence.node, evidence.numbers
+    if node is None or isinstance(numbers, Unread) or evidence.forks is False:
+        return None
+    workload = numbers.save.workload
+    unit = workload.copy_unit_bytes
+    factor = unit // DEFAULT_PAGE_SIZE_BYTES
+    if unit > workload.page_size_bytes:
+        return Finding(
+            ID,
+            "warn",
+            f"kernel {node.kernel_release} with transparent huge pages 'always' copies {format_bytes(unit)} a write, "
+            f"{factor} times a page of 4 KiB",
+            "set transparent_hugepage/enabled to madvise or never on the node, or upgrade to Linux 5.8 or later",
+        )
+    if factor > 1:
+        message = f"this machine's pages are {format_bytes(unit)}: each write copies {factor} times as much as on 4 KiB"
+        return Finding(ID, "warn", message, "run it on nodes with 4 KiB pages, or leave room for it")
+    thp = node.thp_enabled
+    if thp == "always" and (evidence.server.process is None or evidence.server.process.thp_enabled is not False):
+        message = "transparent huge pages are 'always': a write copies one page, but khugepaged may copy the rest again"
+        return Finding(ID, "warn", message, "keep `disable-thp yes` (the default since Redis 6.2)")
+    return Finding(ID, "pass", f"a write copies one page of {format_bytes(unit)} (transparent huge pages: {thp})")
+
+
+RULE = Rule(ID, check)
