@@ -23,8 +23,10 @@ _NUMBER = re.compile(r"\d{1,20}", re.ASCII)
 AS_ROOT = "run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"
 
 
-def unread(where: str, error: OSError) -> Unread:
-    """Say why the kernel refused."""
+def unread(where: str, error: OSError | ValueError) -> Unread:
+    """Say why the kernel refused, or Python before it (ValueError: a NUL in the path)."""
+    if isinstance(error, ValueError):
+        return Unread(where, str(error))
     denied = error.errno in (errno.EACCES, errno.EPERM)
     return Unread(where, (error.strerror or str(error)).lower(), AS_ROOT if denied else "")
 
@@ -36,8 +38,8 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> Maybe[bytes]:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        return unread(str(path), error) if isinstance(error, OSError) else Unread(str(path), str(error))
+    except (OSError, ValueError) as error:
+        return unread(str(path), error)
     return read_descriptor(descriptor, str(path), limit)
 
 
@@ -73,7 +75,7 @@ def read_link(path: Path) -> Maybe[str]:
     """Return where a symbolic link points (`/proc/<pid>/exe`, `cwd`), or why that cannot be told."""
     try:
         return decode(os.fsencode(path.readlink()))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return unread(str(path), error)
 
 

@@ -52,7 +52,7 @@ class Inside:
         try:
             return read_descriptor(_open(self.root, target), where, limit)
         except (OSError, ValueError) as error:
-            return _refused(where, error)
+            return unread(where, error)
 
     def read_text(self, path: str, limit: int = MAX_CONFIG_BYTES) -> Maybe[str]:
         """Read the text of a regular file, or say why not."""
@@ -71,7 +71,7 @@ class Inside:
             finally:
                 os.close(descriptor)
         except (OSError, ValueError) as error:
-            return _refused(f"{self.root}{target}", error)
+            return unread(f"{self.root}{target}", error)
 
     def status(self, path: str) -> Maybe[os.stat_result]:
         """Return what stat(2) says of a file or directory."""
@@ -81,7 +81,7 @@ class Inside:
         try:
             descriptor = _open(self.root, target, os.O_PATH)
         except (OSError, ValueError) as error:
-            return _refused(f"{self.root}{target}", error)
+            return unread(f"{self.root}{target}", error)
         try:
             return os.fstat(descriptor)
         finally:
@@ -132,11 +132,6 @@ def of_process(proc: Path) -> Inside:
         if isinstance(jail, str) and jail != "/" and PurePosixPath(directory).is_relative_to(jail):
             directory = "/" + str(PurePosixPath(directory).relative_to(jail)).removeprefix(".")
     return Inside(proc / "root", directory)
-
-
-def _refused(where: str, error: OSError | ValueError) -> Unread:
-    """Say why; ValueError is a NUL in the path."""
-    return unread(where, error) if isinstance(error, OSError) else Unread(where, str(error))
 
 
 def _open(root: Path, path: str, flags: int = os.O_RDONLY) -> int:
