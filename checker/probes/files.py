@@ -46,18 +46,19 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> Maybe[bytes]:
 def read_descriptor(descriptor: int, where: str, limit: int = MAX_FILE_BYTES) -> Maybe[bytes]:
     """Read an open file to its end, and close it."""
     try:
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return Unread(where, "not a regular file")
-            chunks, size = [], 0
-            while chunk := file.read(256 * KIB):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    return Unread(where, f"larger than {limit} bytes, which is more than bgsafe reads")
-            return b"".join(chunks)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Unread(where, "not a regular file")
+        chunks, size = [], 0
+        while chunk := os.read(descriptor, 256 * KIB):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                return Unread(where, f"larger than {limit} bytes, which is more than bgsafe reads")
+        return b"".join(chunks)
     except OSError as error:
         return unread(where, error)
+    finally:
+        os.close(descriptor)
 
 
 def decode(raw: bytes) -> str:

@@ -62,11 +62,10 @@ CONFIG_FILES: Final = MappingProxyType(
 
 UNIT_ARGUMENTS: Final = (
     (),
-    ("--supervised", "systemd", "--daemonize", "no"),  # Debian, Ubuntu
-    ("--supervised", "systemd"),  # Fedora, openSUSE
+    ("--supervised", "systemd", "--daemonize", "no"),  # Debian, Ubuntu; the other order has the same size
+    ("--supervised", "systemd"),  # Fedora
     ("--daemonize", "no"),
     ("--daemonize", "yes"),
-    ("--daemonize", "no", "--supervised", "systemd"),  # Alpine, Arch, RHEL
 )
 """What service units add to the file's name. None of it has to do with memory or saving."""
 

@@ -1,5 +1,6 @@
 """Trees of small files, written beside what must follow from them."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,3 +25,18 @@ def tree(tmp_path: Path) -> Tree:
         return root
 
     return write
+
+
+@pytest.fixture
+def benchmark_seconds() -> Callable[[Callable[[], object]], float]:
+    """Return the least of three runs, so that a busy machine does not decide."""
+
+    def measure(function: Callable[[], object]) -> float:
+        def once() -> float:
+            start = time.process_time()
+            function()
+            return time.process_time() - start
+
+        return min(once() for _ in range(3))
+
+    return measure
