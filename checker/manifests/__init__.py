@@ -1,1 +1,217 @@
-"""."""
+"""YAML and JSON → the Redis-like servers that they would start. `extract` is pure; `files` does the reading."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from checker.engines import DATA_SERVERS, FORKING
+from checker.facts import Server, Subject, Unread, Volume
+from checker.manifests import declarations, operators, tuning
+from checker.manifests.documents import Document, Places, Text, load, split
+from checker.manifests.images import Image, classify
+from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
+from checker.manifests.pods import Container, Environment, Pod, quantity
+from checker.manifests.servers import identify, server
+from checker.manifests.settings import configured
+from checker.manifests.shell import Run
+from checker.policy import EngineImage
+from checker.probes import redis_conf
+
+__all__ = ["Extraction", "Other", "Text", "extract", "split"]
+
+_HELD: Final = frozenset({"ConfigMap", "Secret", "LimitRange"})
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A container of the Redis world that is no data server, or one that tunes the kernel."""
+
+    subject: Subject
+    what: str  # word of checker.engines: sentinel, client, exporter, proxy, operator, other, none
+    tunes: tuple[str, ...] = ()  # "vm.overcommit_memory=1", "transparent_hugepage=never"
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What an input holds."""
+
+    servers: tuple[Server, ...]  # in the input's order
+    memory_requests: tuple[int | Unread | None, ...]  # of the servers, resources.requests.memory; None: not written
+    others: tuple[Other, ...]
+    skipped: Mapping[str, int]  # kind → how many objects of it were not looked into
+    documents: int
+    problems: tuple[Unread, ...]
+
+    @property
+    def not_servers(self) -> int:
+        """Containers of the Redis world that are no data server."""
+        return sum(other.what not in ("other", "none") for other in self.others)
+
+
+@dataclass(slots=True)
+class _Collected:
+    servers: list[Server] = field(default_factory=list)
+    requests: list[int | Unread | None] = field(default_factory=list)
+    others: list[Other] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    problems: list[Unread] = field(default_factory=list)
+
+
+def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ()) -> Extraction:
+    """Find every server in the documents; `engines` are the policy's image patterns.
+
+    What could not be read on the way (files, documents) is among the problems, and hides nothing else.
+    """
+    index, collected = Index(), _Collected()
+    workloads: list[Document] = []
+    documents = 0
+    for origin in texts:
+        loaded = origin if isinstance(origin, Unread) else load(origin)
+        if isinstance(loaded, Unread):
+            collected.problems.append(loaded)
+            continue
+        documents += len(loaded)
+        for document in loaded:
+            kind = text(document.value.get("kind"))
+            if kind in _HELD:
+                index.add(document)
+            elif pod_spec(document.value) is not None or operators.is_operated(document.value):
+                workloads.append(document)
+            else:
+                collected.skipped[kind or "(no kind)"] += 1
+    for document in workloads:
+        if pod_spec(document.value) is not None:
+            _workload(document, index, engines, collected)
+        else:
+            _operated(document, index, engines, collected)
+    return Extraction(
+        servers=tuple(_with_neighbours(collected.servers, collected.others)),
+        memory_requests=tuple(collected.requests),
+        others=tuple(collected.others),
+        skipped=dict(collected.skipped),
+        documents=documents,
+        problems=tuple(collected.problems),
+    )
+
+
+def pod_spec(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]] | None:
+    """(pod spec, where it is) of a Pod or of anything that has a pod template, whatever its kind."""
+    for path in (
+        ("spec", "jobTemplate", "spec", "template", "spec"),
+        ("spec", "template", "spec"),
+        ("template", "spec"),
+        ("spec",),
+    ):
+        spec = mapping(at(value, *path))
+        if isinstance(spec.get("containers"), list) and (path != ("spec",) or value.get("kind") == "Pod"):
+            return spec, path
+    return None
+
+
+def _workload(document: Document, index: Index, engines: Sequence[EngineImage], collected: _Collected) -> None:
+    found = pod_spec(document.value)
+    if found is None:
+        return
+    spec, path = found
+    claims = tuple(
+        text(at(claim, "metadata", "name")) or ""
+        for claim in sequence(at(document.value, "spec", "volumeClaimTemplates"))
+    )
+    batch = document.value.get("kind") in ("Job", "CronJob")
+    pod = Pod(document, spec, path, index, batch, claims)
+    places = Places(document)
+    said = declarations.read(document.value, at(document.value, *path[:-1]))
+    servers = len(collected.servers)
+    for container in pod.containers():
+        image = _image(container, said, engines)
+        environment = pod.environment(container)
+        what = identify(pod, container, image, environment)
+        if what.what in DATA_SERVERS and said.get("engine") != "none":
+            collected.servers.append(server(pod, container, image, environment, what, places))
+            collected.requests.append(
+                quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
+            )
+            continue
+        tunes = tuning.settings(container, environment)
+        if what.what not in ("other", "none") or tunes:
+            subject = _subject(document, container.name, places.line(*container.path))
+            collected.others.append(Other(subject, what.what, tunes))
+    if len(collected.servers) > servers:
+        collected.problems += places.duplicate_keys()
+
+
+def _image(container: Container, said: Mapping[str, str], engines: Sequence[EngineImage]) -> Image:
+    """The container's image; an engine that the owner declares goes before what its name says."""
+    image = classify(container.image or "", engines)
+    declared = said.get("engine")
+    if declared in DATA_SERVERS and said.get("container", container.name) == container.name:
+        return replace(image, engine=declared)
+    return image
+
+
+def _subject(document: Document, container: str, line: int) -> Subject:
+    return Subject(
+        source="manifest",
+        name=name_of(document.value),
+        namespace=namespace_of(document.value),
+        kind=text(document.value.get("kind")),
+        container=container,
+        file=document.origin.file,
+        line=line,
+    )
+
+
+def _operated(document: Document, index: Index, engines: Sequence[EngineImage], collected: _Collected) -> None:
+    places = Places(document)
+    for role in operators.roles(document, index):
+        if role.what not in DATA_SERVERS:
+            collected.others.append(Other(_subject(document, role.name, places.line(*role.path)), role.what))
+            continue
+        pod = Pod(document, role.pod, role.path, index, False, ())
+        container = replace(next(pod.containers()), path=role.path)
+        image = replace(classify(container.image or "", engines), engine=role.what, family="official", replica=None)
+        environment = pod.environment(container)
+        found = identify(pod, container, image, environment)
+        made = server(pod, container, image, environment, found, places)
+        if role.what in FORKING:
+            config = redis_conf.effective(
+                role.directives, engine_name=role.what, version=image.version, has_config=True, missing=role.missing
+            )
+            made = replace(made, config=config)
+        made = replace(made, config=operators.apply(role, made.config))
+        if not role.storage_known:
+            unread = Unread("storage", "the resource does not say it", "see what the operator makes")
+            made = replace(made, volume=Volume(filesystem=unread, in_memory=unread, files_bytes=unread))
+        collected.servers.append(made)
+        collected.requests.append(
+            quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
+        )
+
+
+def _with_neighbours(servers: Sequence[Server], others: Sequence[Other]) -> Iterator[Server]:
+    """A master learns from the same file that it has replicas: a replica or a sentinel of its namespace is there."""
+    for one in servers:
+        if one.config.replicas_possible is True or one.engine.name not in FORKING:
+            yield one
+            continue
+        said = next((why for why in _replication(one, servers, others)), None)
+        if said is None:
+            yield one
+        else:
+            sources = {**one.config.sources, "replicas_possible": said}
+            yield replace(one, config=replace(one.config, replicas_possible=True, sources=sources))
+
+
+def _replication(one: Server, servers: Sequence[Server], others: Sequence[Other]) -> Iterator[str]:
+    def near(subject: Subject) -> bool:
+        return subject.file == one.subject.file and subject.namespace == one.subject.namespace
+
+    for other in servers:
+        if near(other.subject) and other.engine.name == one.engine.name and other.config.replicaof is True:
+            yield f"{other.subject.kind} {other.subject.name} is a replica"
+    for sentinel in others:
+        if sentinel.what == "sentinel" and near(sentinel.subject) and one.engine.name != "keydb":
+            yield f"{sentinel.subject.kind} {sentinel.subject.name} is a sentinel"

@@ -339,7 +339,7 @@ class Shell:
             what = EXECUTABLES.get(posixpath.basename(word).lower())
             if what is not None and ("/" in words[0] or base.endswith((".sh", "server", "run"))):
                 return self.started(what, words[index:], path)
-        if "/" in words[0] or base.endswith(".sh") or base.startswith("run-"):
+        if _may_start_anything(words[0]):
             path.runs += (Run("script", tuple(words), path.where, path.files, path.directory),)
         return [path]
 
@@ -416,6 +416,13 @@ class Shell:
                 path.runs += (Run(what, (name, RUN_TIME), path.where, path.files, path.directory),)
         path.status = None
         return [path]
+
+
+def _may_start_anything(name: str) -> bool:
+    """A script or program that is not the system's: nobody can say what it does."""
+    if name.endswith(".sh") or posixpath.basename(name).startswith("run-") or RUN_TIME in name:
+        return True
+    return "/" in name and re.match(r"/(usr/)?s?bin/", name) is None
 
 
 def wrapped(words: Sequence[str]) -> list[str]:

@@ -1,0 +1,352 @@
+"""One pod: its containers with their environment, their files, and what they start."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from checker.facts import UNLIMITED, Limit, Sourced, Unread
+from checker.manifests.documents import Document
+from checker.manifests.images import Image, data_directory
+from checker.manifests.objects import Index, at, entries, mapping, name_of, sequence, text
+from checker.manifests.shell import Path, Run, Shell
+from checker.manifests.virtual_files import Files, Line, Lines, Mount
+from checker.probes.redis_conf import RUN_TIME
+from checker.units import UnitError, parse_quantity, parse_quantity_exact
+
+MAX_LINES_OF_A_KEY: Final = 20_000
+
+_REFERENCE: Final = re.compile(r"\$(\$|\(([-._a-zA-Z0-9]+)\))")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of a pod, and the pod it is in."""
+
+    value: Mapping[str, Any]
+    path: tuple[str | int, ...]  # in the object
+    lasting: bool  # it runs as long as the pod: no plain init container, not in a Job
+    name: str
+    image: str | None
+
+
+@dataclass(slots=True)
+class Pod:
+    """A pod template, and what its volumes hold so far: init containers write into them."""
+
+    document: Document
+    spec: Mapping[str, Any]
+    path: tuple[str | int, ...]
+    index: Index
+    batch: bool  # of a Job or CronJob: what runs there ends
+    claims: tuple[str, ...]  # names of volumeClaimTemplates
+    held: dict[str, dict[str, Lines]] = field(default_factory=dict)  # volume → path in it → lines
+    missing: dict[str, Unread] = field(default_factory=dict)  # volume → why its content is not known
+
+    def __post_init__(self) -> None:
+        for volume in sequence(self.spec.get("volumes")):
+            name = text(at(volume, "name"))
+            if name:
+                self.held[name], why = self._volume(mapping(volume))
+                if why is not None:
+                    self.missing[name] = why
+
+    def containers(self) -> Iterator[Container]:
+        """Init containers first, as the kubelet starts them."""
+        for key in ("initContainers", "containers"):
+            for number, value in enumerate(sequence(self.spec.get(key))):
+                if not isinstance(value, Mapping) or value.get("$patch") == "delete":
+                    continue
+                lasting = not self.batch and (key == "containers" or value.get("restartPolicy") == "Always")
+                name = text(value.get("name")) or "(no name)"
+                yield Container(value, (*self.path, key, number), lasting, name, text(value.get("image")))
+
+    # --- volumes -----------------------------------------------------------------------------------------------------
+
+    def volume(self, name: str) -> Mapping[str, Any] | None:
+        """The volume of this name; a claim template hides one that the pod declares."""
+        if name in self.claims:
+            return {"persistentVolumeClaim": {}}
+        for volume in sequence(self.spec.get("volumes")):
+            if text(at(volume, "name")) == name:
+                return mapping(volume)
+        return None
+
+    def _volume(self, volume: Mapping[str, Any]) -> tuple[dict[str, Lines], Unread | None]:
+        for kind, key, name_key in (("ConfigMap", "configMap", "name"), ("Secret", "secret", "secretName")):
+            if key in volume:
+                return self._projected(kind, at(volume, key, name_key), at(volume, key, "items"))
+        if "projected" in volume:
+            held: dict[str, Lines] = {}
+            why = None
+            for source in sequence(at(volume, "projected", "sources")):
+                for kind, key in (("ConfigMap", "configMap"), ("Secret", "secret")):
+                    if key in mapping(source):
+                        part, reason = self._projected(kind, at(source, key, "name"), at(source, key, "items"))
+                        held |= part
+                        why = why or reason
+            return held, why
+        return {}, None  # empty at the start, or (a claim, a hostPath) holding data that no script of the input wrote
+
+    def _projected(self, kind: str, name: Any, items: Any) -> tuple[dict[str, Lines], Unread | None]:
+        found = self.index.find(kind, text(name) or "(no name)", self.document)
+        if isinstance(found, Unread):
+            return {}, found
+        held = {key: key_lines(kind, name_of(found.value), key, value) for key, value in entries(found).items()}
+        chosen = [(text(at(item, "key")), text(at(item, "path"))) for item in sequence(items)]
+        if chosen:
+            held = {path: held[key] for key, path in chosen if key in held and path}
+        return held, None
+
+    def mounts(self, container: Container) -> tuple[Mount, ...]:
+        """Where the container sees volumes, the longest path first."""
+        found = []
+        for value in sequence(container.value.get("volumeMounts")):
+            path, name = text(at(value, "mountPath")), text(at(value, "name"))
+            if path and name:
+                sub_path = (text(at(value, "subPath")) or "").strip("/")
+                known = self.missing.get(name)
+                found.append(Mount(posixpath.normpath(path), name, sub_path, known))
+        return tuple(sorted(found, key=lambda mount: -len(mount.path)))
+
+    def files(self, container: Container, image: Unread | None) -> Files:
+        """What the container sees when it starts."""
+        mounts = self.mounts(container)
+        held: dict[str, Lines] = {}
+        for mount in reversed(mounts):
+            for name, lines in self.held.get(mount.volume, {}).items():
+                if not mount.sub_path:
+                    held[posixpath.join(mount.path, name)] = lines
+                elif name == mount.sub_path:
+                    held[mount.path] = lines
+                elif name.startswith(mount.sub_path + "/"):
+                    held[posixpath.join(mount.path, name.removeprefix(mount.sub_path + "/"))] = lines
+        return Files(held, mounts, image)
+
+    def keep(self, files: Files) -> None:
+        """Remember what a container wrote into volumes, for those that start after it."""
+        for path, lines in files.held.items():
+            for mount in files.mounts:
+                below = mount.path.rstrip("/") + "/"
+                if path.startswith(below):
+                    name = posixpath.join(mount.sub_path, path.removeprefix(below))
+                    self.held.setdefault(mount.volume, {})[name] = lines
+                    break
+
+    # --- environment -------------------------------------------------------------------------------------------------
+
+    def environment(self, container: Container) -> Environment:
+        """The variables of a container, `$(OTHER)` expanded; those that only the cluster knows are RUN_TIME."""
+        values: dict[str, str] = {"HOSTNAME": RUN_TIME}
+        sources: dict[str, str] = {}
+        missing: list[Unread] = []
+        for source in sequence(container.value.get("envFrom")):
+            prefix = text(at(source, "prefix")) or ""
+            for kind, key in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
+                name = text(at(source, key, "name"))
+                if name is None:
+                    continue
+                found = self.index.find(kind, name, self.document)
+                if isinstance(found, Unread):
+                    missing.append(found)
+                    continue
+                for variable, value in entries(found).items():
+                    values[prefix + variable] = value if kind == "ConfigMap" else RUN_TIME
+                    sources[prefix + variable] = f"{kind} {name} key {variable}"
+        for item in sequence(container.value.get("env")):
+            name = text(at(item, "name"))
+            if name:
+                values[name], sources[name] = self._variable(container, mapping(item), values, missing)
+        return Environment(values, sources, tuple(missing))
+
+    def _variable(
+        self, container: Container, item: Mapping[str, Any], values: Mapping[str, str], missing: list[Unread]
+    ) -> tuple[str, str]:
+        name = text(item.get("name")) or ""
+        source = mapping(item.get("valueFrom"))
+        if not source:
+            return expand_references(text(item.get("value")) or "", values, complete=not missing), f"env {name}"
+        if "configMapKeyRef" in source:
+            map_name, key = (
+                text(at(source, "configMapKeyRef", "name")) or "",
+                text(at(source, "configMapKeyRef", "key")),
+            )
+            found = self.index.find("ConfigMap", map_name, self.document)
+            if isinstance(found, Unread):
+                missing.append(found)
+                return RUN_TIME, f"env {name}"
+            return entries(found).get(key or "", RUN_TIME), f"ConfigMap {map_name} key {key}"
+        if "resourceFieldRef" in source:
+            return self._resource(container, source), f"env {name}"
+        return RUN_TIME, f"env {name}"
+
+    def _resource(self, container: Container, source: Mapping[str, Any]) -> str:
+        """`resourceFieldRef`: the field divided by its divisor, rounded up.
+
+        Source: k8s.io/kubectl pkg/util/resource, ExtractContainerResourceValue.
+        """
+        other = text(at(source, "resourceFieldRef", "containerName"))
+        value = container.value
+        for candidate in self.containers():
+            value = candidate.value if candidate.name == other else value
+        field_name, _, resource = (text(at(source, "resourceFieldRef", "resource")) or "").partition(".")
+        quantity = text(at(value, "resources", field_name, resource))
+        divisor = text(at(source, "resourceFieldRef", "divisor")) or "1"
+        if quantity is None:
+            return RUN_TIME
+        try:
+            part = parse_quantity_exact(divisor) or 1
+            return str(int(-(-parse_quantity_exact(quantity) // part)))
+        except (UnitError, ArithmeticError):
+            return RUN_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    values: Mapping[str, str]
+    sources: Mapping[str, str]
+    missing: tuple[Unread, ...]  # envFrom sources that are not in the input: any variable may be set there
+
+    def get(self, *names: str) -> tuple[str, str] | None:
+        """(value, source) of the first of these that is set and not empty."""
+        for name in names:
+            if self.values.get(name):
+                return self.values[name], self.sources.get(name, f"env {name}")
+        return None
+
+
+def key_lines(kind: str, name: str, key: str, value: str) -> Lines:
+    """A ConfigMap's value as lines that know their place."""
+    where = f"{kind} {name} key {key}"
+    lines = value.split("\n")[:MAX_LINES_OF_A_KEY]
+    return tuple(Line(line, f"{where} line {number}") for number, line in enumerate(lines, start=1))
+
+
+def expand_references(value: str, values: Mapping[str, str], *, complete: bool) -> str:
+    """`$(NAME)` as Kubernetes expands it; a name that nothing sets stays as it is written, unless it may be set.
+
+    Source: k8s.io/kubernetes third_party/forked/golang/expansion.
+    """
+
+    def replacement(match: re.Match[str]) -> str:
+        if match[1] == "$":
+            return "$"
+        return values.get(match[2], match[0] if complete else RUN_TIME)
+
+    return _REFERENCE.sub(replacement, value)
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def memory_limit(pod: Pod, container: Container) -> Sourced[Limit]:
+    """The smallest memory limit that binds the container, by the manifest and what else the input holds."""
+    found: list[Sourced[Limit]] = []
+    own = quantity(at(container.value, "resources", "limits", "memory"), f"resources.limits.memory of {container.name}")
+    whole = quantity(at(pod.spec, "resources", "limits", "memory"), "spec.resources.limits.memory of the pod")
+    if own is not None:
+        found.append(Sourced(own, "resources.limits.memory"))
+    if whole is not None:
+        found.append(Sourced(whole, "spec.resources.limits.memory of the pod"))
+    if own is None:
+        for document in pod.index.limit_ranges(pod.document):
+            for item in sequence(at(document.value, "spec", "limits")):
+                default = at(item, "default", "memory") or at(item, "max", "memory")
+                if at(item, "type") == "Container" and (value := quantity(default, "LimitRange")) is not None:
+                    found.append(Sourced(value, f"LimitRange {name_of(document.value)}"))
+    for limit in found:
+        if isinstance(limit.value, Unread):
+            return limit
+    if found:
+        return min(found, key=lambda limit: limit.value if isinstance(limit.value, int) else 0)
+    if container.image is None:
+        return Sourced(
+            Unread("resources.limits.memory", "this is a patch: the rest is in its base", "render it first"), ""
+        )
+    return Sourced(UNLIMITED, "no resources.limits.memory")
+
+
+def quantity(value: Any, where: str) -> int | Unread | None:
+    """Bytes; None where nothing is written. Zero is no limit, as the kubelet takes it."""
+    if value is None or value == "":
+        return None
+    try:
+        return parse_quantity(text(value) or str(value)) or None
+    except UnitError as error:
+        return Unread(where, str(error), "write a quantity such as 512Mi")
+
+
+# --- what runs -------------------------------------------------------------------------------------------------------
+
+OFFICIAL_SERVERS: Final = {
+    "redis": "redis-server",
+    "valkey": "valkey-server",
+    "keydb": "keydb-server",
+    "dragonfly": "dragonfly",
+    "garnet": "garnet-server",
+    "kvrocks": "kvrocks",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One way in which the container may go: what it starts, and the files by then."""
+
+    runs: tuple[Run, ...]
+    files: Files
+
+
+def follow(pod: Pod, container: Container, image: Image, environment: Environment) -> tuple[tuple[Outcome, ...], bool]:
+    """What the container starts, on every path through its scripts; True where they were too long to follow."""
+    plain = (image.family in ("official", "stack") and image.engine in ("redis", "valkey")) or not image.is_server
+    why = None if plain else Unread(f"image {container.image}", "brings configuration of its own", "mount a ConfigMap")
+    complete = not environment.missing
+    command = _arguments(container.value.get("command"), environment, complete)
+    arguments = _arguments(container.value.get("args"), environment, complete)
+    argv = [*command, *arguments] if command else _entry_point(image, arguments)
+    if not argv:
+        return (Outcome((), pod.files(container, why)),), False
+    shell = Shell()
+    shell = Shell()
+    path = Path(
+        files=pod.files(container, why),
+        variables=dict(environment.values),
+        directory=text(container.value.get("workingDir")) or (data_directory(image) if image.is_server else "/"),
+        where="command" if command and not arguments else "args",
+    )
+    outcomes: list[Outcome] = []
+    for result in shell.command(argv, path):
+        outcome = Outcome(result.runs, result.files)
+        outcomes += [outcome] if outcome not in outcomes else []
+    return tuple(outcomes), shell.cut_short
+
+
+def _arguments(value: Any, environment: Environment, complete: bool) -> list[str]:
+    """A command or args list with its references expanded; a wrong type is decided by nobody, and so RUN_TIME."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        return [RUN_TIME]
+    words = [text(item) if item is not None else "" for item in value]
+    return [
+        RUN_TIME if word is None else expand_references(word, environment.values, complete=complete) for word in words
+    ]
+
+
+def _entry_point(image: Image, arguments: list[str]) -> list[str]:
+    """What the image's own entry point makes of `args`, for the images we know.
+
+    Source: docker-library/redis docker-entrypoint.sh: a first argument that is an option or ends in .conf gets the
+    server in front; anything else is the command itself.
+    """
+    server = OFFICIAL_SERVERS.get(image.engine)
+    if image.engine == "sentinel":
+        return ["redis-sentinel", *arguments]
+    if server is None:
+        return arguments
+    if not arguments or arguments[0].startswith(("-", RUN_TIME)) or arguments[0].endswith(".conf"):
+        return [server, *arguments]
+    return [server, *arguments] if image.engine == "garnet" else arguments

@@ -1,0 +1,221 @@
+"""A container and what it starts → a Server, or what else of the Redis world it is."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from checker.engines import DATA_SERVERS, FORKING
+from checker.facts import UNLIMITED, Config, Engine, Server, Subject, Unlimited, Unread, Volume
+from checker.manifests import declarations
+from checker.manifests.documents import Places
+from checker.manifests.images import Image, data_directory
+from checker.manifests.objects import at, mapping, name_of, namespace_of, sequence, text
+from checker.manifests.pods import Container, Environment, Outcome, Pod, follow, memory_limit
+from checker.manifests.settings import DEFAULT, TRUE, configured, merged, own_script, role
+from checker.manifests.shell import Run
+from checker.probes import redis_conf
+from checker.units import UnitError, parse_quantity_exact
+
+_NO_SERVER_SCRIPT = re.compile(
+    r"check|health|probe|monitor|fix|backup|restore|export|metric|init|sync|cli|label|clean|wait|bench|failover|test"
+)
+"""Names of scripts that are beside a server, where the script itself is not in the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a container is: a word of checker.engines, with what it starts where it is a data server."""
+
+    what: str
+    outcomes: tuple[Outcome, ...] = ()
+    cut_short: bool = False
+
+
+def identify(pod: Pod, container: Container, image: Image, environment: Environment) -> Found:
+    """Follow the container's command and say what it is. Names of pods and containers have no say."""
+    outcomes, cut_short = follow(pod, container, image, environment)
+    pod.keep(outcomes[0].files)
+    runs = [run for outcome in outcomes for run in outcome.runs]
+    whats = [_sentinel_or(run) for run in runs]
+    server = next((what for what in whats if what in DATA_SERVERS), None)
+    if server is None and image.is_server and _may_be_server(container, runs):
+        server = image.engine
+    if server is not None:
+        by_variable = environment.values.get("SENTINEL", "").lower() in TRUE and not container.value.get("command")
+        if by_variable:
+            return Found("sentinel")
+        # Valkey's images keep `redis-server` as another name of valkey-server.
+        same_family = image.engine in FORKING and server in FORKING
+        return Found(image.engine if same_family else server, outcomes, cut_short)
+    if "sentinel" in whats:
+        return Found("sentinel")
+    if image.is_server or "client" in whats:
+        return Found("client")
+    return Found(image.engine)
+
+
+def _sentinel_or(run: Run) -> str:
+    arguments = redis_conf.parse_arguments(run.argv[1:], "")
+    if run.what == "script":
+        return "sentinel" if any("sentinel" in word for word in run.argv) else "script"
+    if run.what in FORKING:
+        if arguments.sentinel:
+            return "sentinel"
+        return run.what if arguments.starts_server else "client"
+    return run.what
+
+
+def _may_be_server(container: Container, runs: list[Run]) -> bool:
+    """A server's image that runs a script which is not in the input: by its image, it is the server."""
+    scripts = [run for run in runs if run.what == "script"]
+    return container.lasting and any(
+        not _NO_SERVER_SCRIPT.search(" ".join(map(posixpath.basename, run.argv[:2]))) for run in scripts
+    )
+
+
+def server(
+    pod: Pod, container: Container, image: Image, environment: Environment, found: Found, places: Places
+) -> Server:
+    """Everything that the manifest says of a container that was identified as a data server."""
+    by_image = not container.value.get("command")
+    runs = [
+        run
+        for outcome in found.outcomes
+        for run in outcome.runs
+        if _sentinel_or(run) in DATA_SERVERS or run.what == "script"
+    ]
+    config = merged([configured(run, image, found.what, environment, by_image) for run in runs])
+    if own_script(image, environment) or image.replica is not None:
+        config = _with_role(config, role(image, environment))
+    document = pod.document.value
+    where = f"{text(document.get('kind'))} {name_of(document)}"
+    declared = declarations.declared(declarations.read(document, _template(document)), where)
+    limit = memory_limit(pod, container)
+    unread = [problem for problem in (*environment.missing, *pod.missing.values()) if problem.where]
+    if found.cut_short:
+        unread.append(Unread(f"start script of {container.name}", "is too long to follow to its end", "shorten it"))
+    return Server(
+        subject=Subject(
+            source="manifest",
+            name=name_of(document),
+            namespace=namespace_of(document),
+            kind=text(document.get("kind")),
+            container=container.name,
+            file=pod.document.origin.file,
+            line=places.line(*container.path),
+        ),
+        engine=Engine(
+            name=found.what,
+            version=_version(image, found.what),
+            allocator=Unread(f"image {image.name}", "an image's name does not say the allocator", "ask the server"),
+            forks=found.what in FORKING,
+        ),
+        config=config,
+        process=None,
+        cgroup=None,
+        limit=limit,
+        cpu_limit_cores=_cpu_limit(container),
+        oom_group=Unread(
+            "memory.oom.group",
+            "the kubelet sets it: 1 on cgroup v2 since Kubernetes 1.28, unless singleProcessOOMKill",
+            "run `bgsafe node` there",
+        ),
+        volume=_volume(pod, container, image, config, runs[0]),
+        declared=declared,
+        lines=_lines(container, places, config),
+        unread=tuple(unread),
+    )
+
+
+def _with_role(config: Config, said: tuple[bool, str] | None) -> Config:
+    if said is None:
+        return config
+    sources = {**config.sources, "replicaof": said[1]}
+    possible = config.replicas_possible
+    if said[0]:
+        possible, sources["replicas_possible"] = True, said[1]
+    return replace(config, replicaof=said[0], replicas_possible=possible, sources=sources)
+
+
+def _template(document: Mapping[str, Any]) -> Any:
+    template = at(document, "spec", "jobTemplate", "spec", "template")
+    return template if template is not None else at(document, "spec", "template")
+
+
+def _version(image: Image, engine: str) -> str | Unread:
+    if image.version is not None and image.engine == engine:
+        return image.version
+    return Unread(f"image {image.name or '(none)'}", "names no version of the engine", "pin one: redis:8.2")
+
+
+def _cpu_limit(container: Container) -> float | Unlimited | Unread:
+    value = at(container.value, "resources", "limits", "cpu")
+    if value is None:
+        return UNLIMITED
+    try:
+        return float(parse_quantity_exact(text(value) or str(value)))
+    except UnitError as error:
+        return Unread("resources.limits.cpu", str(error), "write it like 500m or 2")
+
+
+# --- the data directory ----------------------------------------------------------------------------------------------
+
+
+def _volume(pod: Pod, container: Container, image: Image, config: Config, run: Run) -> Volume:
+    """What is mounted at the directory the server saves into."""
+    directory = config.directory
+    if isinstance(directory, Unread) or redis_conf.RUN_TIME in directory:
+        directory = data_directory(image)
+    path = posixpath.normpath(posixpath.join(run.directory, directory))
+    files_bytes = Unread(path, "a manifest does not say what lies there", "run `bgsafe node` on the server")
+    for mount in pod.mounts(container):
+        if path == mount.path or path.startswith(mount.path.rstrip("/") + "/"):
+            kind, in_memory = _kind(pod.volume(mount.volume))
+            return Volume(filesystem=kind, in_memory=in_memory, files_bytes=files_bytes)
+    if container.image is None:
+        patch = Unread(path, "this is a patch: the volumes may be in its base", "render it first")
+        return Volume(filesystem=patch, in_memory=patch, files_bytes=files_bytes)
+    return Volume(filesystem="none", in_memory=False, files_bytes=files_bytes)
+
+
+def _kind(volume: Mapping[str, Any] | None) -> tuple[str | Unread, bool | Unread]:
+    if volume is None:
+        unread = Unread("volumes", "the volume that is mounted there is not declared", "declare it, or render the base")
+        return unread, unread
+    if "emptyDir" in volume:
+        in_memory = at(volume, "emptyDir", "medium") == "Memory"
+        return ("emptyDir-memory", True) if in_memory else ("emptyDir", False)
+    if "persistentVolumeClaim" in volume or "ephemeral" in volume:
+        return "pvc", False
+    kinds = [key for key in volume if key != "name"]
+    return (str(kinds[0]) if kinds else "emptyDir"), False
+
+
+# --- places ----------------------------------------------------------------------------------------------------------
+
+_KEY = re.compile(r"(ConfigMap|Secret) (\S+) key (.+?)(?: line (\d+))?")
+
+
+def _lines(container: Container, places: Places, config: Config) -> dict[str, int]:
+    """Field → line, for the fields that a finding may ask to edit."""
+    lines = {"container": places.line(*container.path)}
+    resources = mapping(container.value.get("resources"))
+    for kind in ("limits", "requests"):
+        for name in ("memory", "cpu"):
+            if name in mapping(resources.get(kind)):
+                lines[f"resources.{kind}.{name}"] = places.line(*container.path, "resources", kind, name)
+    for key in ("resources", "image", "command", "args", "env"):
+        if key in container.value:
+            lines[key] = places.line(*container.path, key)
+    for number, item in enumerate(sequence(container.value.get("env"))):
+        lines[f"env {text(at(item, 'name'))}"] = places.line(*container.path, "env", number)
+    return lines
+
+
+def is_default(source: str | None) -> bool:
+    """Is this the source of a default (the engine's, an image's, an operator's) rather than of a setting?"""
+    return source is None or source.startswith(DEFAULT)
