@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from checker.estimate import Evidence, gather
+from checker.estimate import gather
 from checker.facts import Node, Server, Unread
 from checker.policy import Assumptions, Policy
 from checker.rules import (
@@ -70,7 +70,7 @@ def judge(
     evidence = gather(server, node, assumptions or Assumptions(), policy or Policy(), neighbours)
     answers = [(rule, rule.check(evidence)) for rule in RULES]
     findings = [(rule, _ignored(finding, server)) for rule, finding in answers if finding is not None]
-    grade = _grade(findings, evidence)
+    grade = _grade(findings)
     numbers = evidence.numbers
     return Verdict(
         server=server,
@@ -100,19 +100,12 @@ def _ignored(finding: Finding, server: Server) -> Finding:
     return replace(finding, status="ignored", ignored_because=reason)
 
 
-def _grade(findings: Sequence[tuple[Rule, Finding]], evidence: Evidence) -> Grade:
-    """DESIGN's verdict table: unsafe before unknown before risky before safe."""
+def _grade(findings: Sequence[tuple[Rule, Finding]]) -> Grade:
+    """Unsafe before unknown before risky before safe; where it is not known whether it forks, it was judged as if."""
     if any(finding.status == "fail" for _, finding in findings):
         return "unsafe"
     deciding = {finding.status for rule, finding in findings if rule.decides}
-    if "unknown" in deciding or (isinstance(evidence.forks, Unread) and _forking_decides(evidence)):
+    if "unknown" in deciding:
         return "unknown"
     return "risky" if "warn" in deciding else "safe"
 
-
-def _forking_decides(evidence: Evidence) -> bool:
-    """Where it is not known whether the server forks: it matters unless even the worst case fits."""
-    numbers, limit = evidence.numbers, evidence.limit.value
-    if isinstance(numbers, Unread) or not isinstance(limit, int):
-        return True
-    return numbers.estimate.peak_worst_bytes > limit
