@@ -145,10 +145,12 @@ def connect(url: str, password: str | None, timeout_seconds: float, extra_second
         **options,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
-        lib_name=None,  # no CLIENT SETINFO: a monitoring user may not be allowed to
-        lib_version=None,
         protocol=2,
     )
+    # No CLIENT SETINFO: a monitoring user may not be allowed to, and each visit would leave a line in ACL LOG. The
+    # library's option for this has had two names since 5.0, and the older one warns.
+    for name in ("lib_name", "lib_version", "driver_info"):
+        setattr(connection, name, None)
     link = Link(where, connection)
 
     def expire() -> None:
@@ -175,7 +177,11 @@ def _opened(link: Link, library_error: type[Exception]) -> Link | Unread:
         wrong = "WRONGPASS" if "WRONGPASS" in text or "invalid" in text.lower() else "NOAUTH"
         return ServerError(text if text.startswith(wrong) else f"{wrong} {text}").unread(link.where)
     except (library_error, OSError) as error:
-        return Unread(link.where, link._why(error), "check host, port and network, and that the server runs")
+        why = link._why(error)
+        remedy = "check host, port and network, and that the server runs"
+        if "certificate" in why.lower():
+            remedy = "name its CA in the URL: rediss://host:6379?ssl_ca_certs=/path/to/ca.crt"
+        return Unread(link.where, why, remedy)
     except (ValueError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, MemoryError) as error:
         return Unread(link.where, link._why(error), "check host and port: is that a Redis-like server?")
     return link
