@@ -114,7 +114,7 @@ def score(folder: Path) -> tuple[dict[str, list[str]], dict[str, int]]:
     for file, document, container in labels(folder):
         if file not in extracted:
             text = (folder / file).read_text(encoding="utf-8", errors="replace")
-            extracted[file] = extract(split(text, file))
+            extracted[file] = extract(split(text.splitlines(keepends=True), file))
         extraction = extracted[file]
         who = f"{file} {document['kind']} {document['name']} {container['name']}"
         found = match(extraction, document, container, used[file]) if container["is_data_server"] else None
@@ -146,6 +146,10 @@ def score(folder: Path) -> tuple[dict[str, list[str]], dict[str, int]]:
     return misses, totals
 
 
+def write(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
@@ -158,12 +162,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, total in totals.items():
         wrong = len(misses[name])
         right, all_labels = right + total - wrong, all_labels + total
-        print(f"{name:24} {total - wrong:5} of {total:5}  {100 * (total - wrong) / total:6.2f} %")
-    print(f"{'all fields':24} {right:5} of {all_labels:5}  {100 * right / all_labels:6.2f} %   in {seconds:.2f} s")
+        write(f"{name:24} {total - wrong:5} of {total:5}  {100 * (total - wrong) / total:6.2f} %")
+    write(f"{'all fields':24} {right:5} of {all_labels:5}  {100 * right / all_labels:6.2f} %   in {seconds:.2f} s")
     if options.misses:
         for name, lines in misses.items():
             for line in lines:
-                print(f"  {name}: {line}")
+                write(f"  {name}: {line}")
     return 1 if misses["is_data_server"] else 0
 
 

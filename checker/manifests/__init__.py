@@ -13,10 +13,8 @@ from checker.manifests import declarations, operators, tuning
 from checker.manifests.documents import Document, Places, Text, load, split
 from checker.manifests.images import Image, classify
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
-from checker.manifests.pods import Container, Environment, Pod, quantity
+from checker.manifests.pods import Container, Pod, quantity
 from checker.manifests.servers import identify, server
-from checker.manifests.settings import configured
-from checker.manifests.shell import Run
 from checker.policy import EngineImage
 from checker.probes import redis_conf
 
@@ -125,12 +123,16 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
     places = Places(document)
     said = declarations.read(document.value, at(document.value, *path[:-1]))
     servers = len(collected.servers)
+    looked_at = pod.speaks_of_redis() or engines or "engine" in said
     for container in pod.containers():
+        if not looked_at:
+            _tunes(document, container, pod, places, collected)
+            continue
         image = _image(container, said, engines)
         environment = pod.environment(container)
         what = identify(pod, container, image, environment)
         if what.what in DATA_SERVERS and said.get("engine") != "none":
-            collected.servers.append(server(pod, container, image, environment, what, places))
+            collected.servers.append(server(pod, container, image, environment=environment, found=what, places=places))
             collected.requests.append(
                 quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
             )
@@ -141,6 +143,12 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
             collected.others.append(Other(subject, what.what, tunes))
     if len(collected.servers) > servers:
         collected.problems += places.duplicate_keys()
+
+
+def _tunes(document: Document, container: Container, pod: Pod, places: Places, collected: _Collected) -> None:
+    if found := tuning.settings(container, pod.environment(container)):
+        subject = _subject(document, container.name, places.line(*container.path))
+        collected.others.append(Other(subject, "other", found))
 
 
 def _image(container: Container, said: Mapping[str, str], engines: Sequence[EngineImage]) -> Image:
@@ -175,10 +183,10 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
         image = replace(classify(container.image or "", engines), engine=role.what, family="official", replica=None)
         environment = pod.environment(container)
         found = identify(pod, container, image, environment)
-        made = server(pod, container, image, environment, found, places)
+        made = server(pod, container, image, environment=environment, found=found, places=places)
         if role.what in FORKING:
             config = redis_conf.effective(
-                role.directives, engine_name=role.what, version=image.version, has_config=True, missing=role.missing
+                role.directives, engine_name=role.what, version=image.version, has_config=False, missing=role.missing
             )
             made = replace(made, config=config)
         made = replace(made, config=operators.apply(role, made.config))

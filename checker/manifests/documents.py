@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,7 +34,6 @@ MAX_MERGED_PAIRS: Final = 10_000
 MAX_DOCUMENT_CHARACTERS: Final = 8 * 1024 * 1024
 """etcd takes 1.5 MB; a List of many objects may well be larger."""
 
-_SEPARATOR: Final = re.compile(r"^(?:---(?=[ \t\r\n]|\Z)|\.\.\.[ \t]*\r?$)", re.MULTILINE)
 _NESTS: Final = re.compile(r"[\[{]|[-?:][ \t]+(?=[-?])")
 
 
@@ -70,26 +69,36 @@ class _BoundedLoader(_Loader):
             )
 
 
-def split(text: str, file: str) -> Iterator[Text]:
-    """Cut a stream at its `---` and `...` lines. (A line that begins so is never content: YAML 1.2, 9.1.2.)"""
-    start, line = 0, 1
-    for match in _SEPARATOR.finditer(text):
-        yield from _nonempty(Text(file, line, text[start : match.start()]))
-        line += text.count("\n", start, match.end())
-        start = match.end()
-    yield from _nonempty(Text(file, line, text[start:]))
+def split(lines: Iterable[str], file: str) -> Iterator[Text | Unread]:
+    """Cut a stream of lines (with their ends) at its `---` and `...`, holding one document at a time.
+
+    A line that begins so is never content (YAML 1.2, 9.1.2), not even in a block of text.
+    """
+    held: list[str] = []
+    size, first = 0, 1
+    for number, line in enumerate(lines, start=1):
+        separates = line.startswith(("---", "...")) and line[3:4] in ("", " ", "\t", "\r", "\n")
+        if separates:
+            yield from _document(held, size, file, first)
+            held, size, first = [], 0, number
+        size += len(line)
+        if size <= MAX_DOCUMENT_CHARACTERS:
+            held.append("   " + line[3:] if separates else line)  # what stands behind the dashes is content
+        else:
+            held = []
+    yield from _document(held, size, file, first)
 
 
-def _nonempty(part: Text) -> Iterator[Text]:
-    if any(line and not line.lstrip().startswith("#") for line in part.text.splitlines()) and part.text.strip():
-        yield part
+def _document(held: list[str], size: int, file: str, first: int) -> Iterator[Text | Unread]:
+    if size > MAX_DOCUMENT_CHARACTERS:
+        yield Unread(f"{file} line {first}", f"a document of {size:,} characters", "split it")
+    elif any(stripped and not stripped.startswith("#") for line in held if (stripped := line.strip())):
+        yield Text(file, first, "".join(held))
 
 
 def load(origin: Text) -> list[Document] | Unread:
     """The objects of one document (a List has many), or why it cannot be read; comments alone are no object."""
     text = origin.text
-    if len(text) > MAX_DOCUMENT_CHARACTERS:
-        return Unread(_place(origin), f"a document of {len(text):,} characters", "split it")
     try:
         if _depth(text) > MAX_DEPTH:
             return Unread(_place(origin), f"nested deeper than {MAX_DEPTH} levels", "no Kubernetes object is")

@@ -15,6 +15,10 @@ ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)(?:\[[^\]]*\])?(\+?=)", re.ASCII)
 Variables: TypeAlias = Mapping[str, "str | tuple[str, ...]"]
 Substitute: TypeAlias = Callable[[str], str]
 
+_PLAIN: Final = re.compile(r"[^\\'\"`$]+")
+_PLAIN_QUOTED: Final = re.compile(r"[^\\$`][^\\$`]*|\\")
+_LITERAL: Final = re.compile(r"[^\\'\"`${]*")
+
 MAX_BRACES: Final = 64
 """Words that one {a..b} may make."""
 
@@ -62,6 +66,11 @@ def _braces(raw: str) -> list[str]:
     return [f"{match[1]}{number}{match[4]}" for number in numbers[:MAX_BRACES]]
 
 
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    match = pattern.match(text, position)
+    return match.end() if match else position + 1
+
+
 class _Expander:
     """Expands one word: the fields that are done, and the one that grows."""
 
@@ -100,8 +109,9 @@ class _Expander:
                 self.dollar(raw[position:end], quoted=False)
                 position = end
             else:
-                self.add(character)
-                position += 1
+                end = _end(_PLAIN, raw, position)
+                self.add(raw[position:end])
+                position = end
         return self.fields + ([self.current] if self.current is not None else [])
 
     def quoted(self, inner: str) -> None:
@@ -120,8 +130,9 @@ class _Expander:
                 self.add(self.substitute(inner[position + 1 : end]))
                 position = end + 1 if end >= 0 else len(inner)
             else:
-                self.add(inner[position])
-                position += 1
+                end = _end(_PLAIN_QUOTED, inner, position)
+                self.add(inner[position:end])
+                position = end
 
     def add(self, text: str) -> None:
         self.current = (self.current or "") + text
@@ -329,8 +340,10 @@ def _sed_replace(text: str, separator: str, rest: str) -> str | None:
 
 
 def _basic(pattern: str) -> str | None:
-    """A basic regular expression as Python writes it: there, `\\(` groups and `(` is a bracket. None where it could take
-    for ever: the text comes from anybody."""
+    """A basic regular expression as Python writes it: there, `\\(` groups and `(` is a bracket.
+
+    None where it could take for ever: the text comes from anybody.
+    """
     swapped = re.sub(r"\\([(){}+?|/])|([(){}+?|])", lambda found: found[1] or f"\\{found[2]}", pattern)
     swapped = swapped.replace("[[:space:]]", r"\s")
     if len(re.findall(r"(?<!\\)[*+{]", swapped)) > MAX_SED_REPEATS or re.search(r"(?<!\\)\)[*+{?]", swapped):

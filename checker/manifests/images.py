@@ -1,4 +1,4 @@
-"""Image names → what is in them: the registry, the tag and the digest do not matter, the repository's last word does."""
+"""Image names → what is in them. Registry, tag and digest do not matter, the repository's last word does."""
 
 from __future__ import annotations
 

@@ -62,6 +62,15 @@ _OTHER_FILES: Final = (
 )
 """Objects with more settings, which an operator's resource names."""
 
+_STORAGES: Final = (
+    ("redis", "storage"),
+    ("storage",),
+    ("persistent",),
+    ("snapshot",),
+    ("dataStorage",),
+    ("persistence",),
+)
+
 _SPOTAHOME_SAVE: Final = (("900", "1"), ("300", "10"))
 """spotahome/redis-operator, operator/redisfailover/service/generator.go, redisConfigTemplate."""
 
@@ -201,8 +210,8 @@ def _settings(
     missing: list[Unread] = []
     if kind == "RedisFailover":
         directives += [Directive("save", pair, f"{DEFAULT}the operator") for pair in _SPOTAHOME_SAVE]
-    for of, path in _OTHER_FILES:
-        name = text(at(spec, *path))
+    for of, where in _OTHER_FILES:
+        name = text(at(spec, *where))
         if name is None:
             continue
         found = index.find(of, name, document)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from checker.engines import DATA_SERVERS
 from checker.facts import UNLIMITED, Limit, Sourced, Unread
 from checker.manifests.documents import Document
 from checker.manifests.images import Image, data_directory
@@ -18,6 +19,8 @@ from checker.probes.redis_conf import RUN_TIME
 from checker.units import UnitError, parse_quantity, parse_quantity_exact
 
 MAX_LINES_OF_A_KEY: Final = 20_000
+
+_NAMES: Final = re.compile("|".join([*DATA_SERVERS, "redis", "rejson", "falkordb", "rebloom"]), re.IGNORECASE)
 
 _REFERENCE: Final = re.compile(r"\$(\$|\(([-._a-zA-Z0-9]+)\))")
 
@@ -33,6 +36,12 @@ class Container:
     image: str | None
 
 
+World: TypeAlias = "dict[tuple[str, str], Lines]"
+"""(volume, path in it) → lines: one way in which the init containers may have left the volumes."""
+
+MAX_WORLDS: Final = 8
+
+
 @dataclass(slots=True)
 class Pod:
     """A pod template, and what its volumes hold so far: init containers write into them."""
@@ -43,16 +52,33 @@ class Pod:
     index: Index
     batch: bool  # of a Job or CronJob: what runs there ends
     claims: tuple[str, ...]  # names of volumeClaimTemplates
-    held: dict[str, dict[str, Lines]] = field(default_factory=dict)  # volume → path in it → lines
+    worlds: list[World] = field(default_factory=list)  # what the volumes may hold by now
     missing: dict[str, Unread] = field(default_factory=dict)  # volume → why its content is not known
 
     def __post_init__(self) -> None:
+        held: dict[tuple[str, str], Lines] = {}
         for volume in sequence(self.spec.get("volumes")):
             name = text(at(volume, "name"))
             if name:
-                self.held[name], why = self._volume(mapping(volume))
+                content, why = self._volume(mapping(volume))
+                held |= {(name, path): lines for path, lines in content.items()}
                 if why is not None:
                     self.missing[name] = why
+        self.worlds = [held]
+
+    def speaks_of_redis(self) -> bool:
+        """Does an image, a command or a mounted file of this pod name any of the engines? Most pods do not."""
+        words = (
+            text(word) or ""
+            for container in self.containers()
+            for word in (
+                container.image,
+                *sequence(container.value.get("command")),
+                *sequence(container.value.get("args")),
+            )
+        )
+        lines = (line.text for world in self.worlds for content in world.values() for line in content)
+        return any(_NAMES.search(word) for word in words) or any(_NAMES.search(line) for line in lines)
 
     def containers(self) -> Iterator[Container]:
         """Init containers first, as the kubelet starts them."""
@@ -112,29 +138,36 @@ class Pod:
                 found.append(Mount(posixpath.normpath(path), name, sub_path, known))
         return tuple(sorted(found, key=lambda mount: -len(mount.path)))
 
-    def files(self, container: Container, image: Unread | None) -> Files:
-        """What the container sees when it starts."""
+    def files(self, container: Container, image: Unread | None) -> Iterator[Files]:
+        """What the container may see when it starts, once for each world."""
         mounts = self.mounts(container)
-        held: dict[str, Lines] = {}
-        for mount in reversed(mounts):
-            for name, lines in self.held.get(mount.volume, {}).items():
-                if not mount.sub_path:
-                    held[posixpath.join(mount.path, name)] = lines
-                elif name == mount.sub_path:
-                    held[mount.path] = lines
-                elif name.startswith(mount.sub_path + "/"):
-                    held[posixpath.join(mount.path, name.removeprefix(mount.sub_path + "/"))] = lines
-        return Files(held, mounts, image)
+        for world in self.worlds:
+            held: dict[str, Lines] = {}
+            for mount in reversed(mounts):
+                for (volume, name), lines in world.items():
+                    if volume != mount.volume:
+                        continue
+                    if not mount.sub_path:
+                        held[posixpath.join(mount.path, name)] = lines
+                    elif name == mount.sub_path:
+                        held[mount.path] = lines
+                    elif name.startswith(mount.sub_path + "/"):
+                        held[posixpath.join(mount.path, name.removeprefix(mount.sub_path + "/"))] = lines
+            yield Files(held, mounts, image)
 
-    def keep(self, files: Files) -> None:
-        """Remember what a container wrote into volumes, for those that start after it."""
-        for path, lines in files.held.items():
-            for mount in files.mounts:
-                below = mount.path.rstrip("/") + "/"
-                if path.startswith(below):
-                    name = posixpath.join(mount.sub_path, path.removeprefix(below))
-                    self.held.setdefault(mount.volume, {})[name] = lines
-                    break
+    def keep(self, outcomes: Sequence[Outcome]) -> None:
+        """Remember what a container may have written into volumes, for those that start after it."""
+        worlds: list[World] = []
+        for outcome in outcomes:
+            world = dict(outcome.before)
+            for path, lines in outcome.files.held.items():
+                for mount in outcome.files.mounts:
+                    below = mount.path.rstrip("/") + "/"
+                    if path.startswith(below):
+                        world[mount.volume, posixpath.join(mount.sub_path, path.removeprefix(below))] = lines
+                        break
+            worlds += [world] if world not in worlds else []
+        self.worlds = worlds[:MAX_WORLDS]
 
     # --- environment -------------------------------------------------------------------------------------------------
 
@@ -297,6 +330,7 @@ class Outcome:
 
     runs: tuple[Run, ...]
     files: Files
+    before: World  # what the volumes held when it started
 
 
 def follow(pod: Pod, container: Container, image: Image, environment: Environment) -> tuple[tuple[Outcome, ...], bool]:
@@ -307,20 +341,18 @@ def follow(pod: Pod, container: Container, image: Image, environment: Environmen
     command = _arguments(container.value.get("command"), environment, complete)
     arguments = _arguments(container.value.get("args"), environment, complete)
     argv = [*command, *arguments] if command else _entry_point(image, arguments)
-    if not argv:
-        return (Outcome((), pod.files(container, why)),), False
     shell = Shell()
-    shell = Shell()
-    path = Path(
-        files=pod.files(container, why),
-        variables=dict(environment.values),
-        directory=text(container.value.get("workingDir")) or (data_directory(image) if image.is_server else "/"),
-        where="command" if command and not arguments else "args",
-    )
     outcomes: list[Outcome] = []
-    for result in shell.command(argv, path):
-        outcome = Outcome(result.runs, result.files)
-        outcomes += [outcome] if outcome not in outcomes else []
+    for world, files in zip(pod.worlds, pod.files(container, why), strict=True):
+        path = Path(
+            files=files,
+            variables=dict(environment.values),
+            directory=text(container.value.get("workingDir")) or (data_directory(image) if image.is_server else "/"),
+            where="command" if command and not arguments else "args",
+        )
+        for result in shell.command(argv, path) if argv else [path]:
+            outcome = Outcome(result.runs, result.files, world)
+            outcomes += [outcome] if outcome not in outcomes else []
     return tuple(outcomes), shell.cut_short
 
 

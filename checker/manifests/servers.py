@@ -17,6 +17,7 @@ from checker.manifests.objects import at, mapping, name_of, namespace_of, sequen
 from checker.manifests.pods import Container, Environment, Outcome, Pod, follow, memory_limit
 from checker.manifests.settings import DEFAULT, TRUE, configured, merged, own_script, role
 from checker.manifests.shell import Run
+from checker.manifests.virtual_files import Mount
 from checker.probes import redis_conf
 from checker.units import UnitError, parse_quantity_exact
 
@@ -38,7 +39,7 @@ class Found:
 def identify(pod: Pod, container: Container, image: Image, environment: Environment) -> Found:
     """Follow the container's command and say what it is. Names of pods and containers have no say."""
     outcomes, cut_short = follow(pod, container, image, environment)
-    pod.keep(outcomes[0].files)
+    pod.keep(outcomes)
     runs = [run for outcome in outcomes for run in outcome.runs]
     whats = [_sentinel_or(run) for run in runs]
     server = next((what for what in whats if what in DATA_SERVERS), None)
@@ -78,7 +79,7 @@ def _may_be_server(container: Container, runs: list[Run]) -> bool:
 
 
 def server(
-    pod: Pod, container: Container, image: Image, environment: Environment, found: Found, places: Places
+    pod: Pod, container: Container, image: Image, *, environment: Environment, found: Found, places: Places
 ) -> Server:
     """Everything that the manifest says of a container that was identified as a data server."""
     by_image = not container.value.get("command")
@@ -89,8 +90,10 @@ def server(
         if _sentinel_or(run) in DATA_SERVERS or run.what == "script"
     ]
     config = merged([configured(run, image, found.what, environment, by_image) for run in runs])
-    if own_script(image, environment) or image.replica is not None:
+    by_its_script = by_image or runs[0].what == "script"
+    if own_script(image, environment) or (image.family == "bitnami" and by_its_script):
         config = _with_role(config, role(image, environment))
+    config = _with_cluster_bus(config, container)
     document = pod.document.value
     where = f"{text(document.get('kind'))} {name_of(document)}"
     declared = declarations.declared(declarations.read(document, _template(document)), where)
@@ -126,7 +129,7 @@ def server(
         ),
         volume=_volume(pod, container, image, config, runs[0]),
         declared=declared,
-        lines=_lines(container, places, config),
+        lines=_lines(container, places),
         unread=tuple(unread),
     )
 
@@ -135,10 +138,24 @@ def _with_role(config: Config, said: tuple[bool, str] | None) -> Config:
     if said is None:
         return config
     sources = {**config.sources, "replicaof": said[1]}
-    possible = config.replicas_possible
-    if said[0]:
-        possible, sources["replicas_possible"] = True, said[1]
-    return replace(config, replicaof=said[0], replicas_possible=possible, sources=sources)
+    # Who names roles has several: a master's replicas are then not far.
+    sources["replicas_possible"] = said[1]
+    return replace(config, replicaof=said[0], replicas_possible=True, sources=sources)
+
+
+def _with_cluster_bus(config: Config, container: Container) -> Config:
+    """A port and the port 10,000 above it are a cluster node's, where the configuration itself was not read.
+
+    Source: redis src/cluster.h, CLUSTER_PORT_INCR.
+    """
+    if not isinstance(config.cluster_enabled, Unread):
+        return config
+    ports = {at(port, "containerPort") for port in sequence(container.value.get("ports"))}
+    bus = next((port for port in ports if isinstance(port, int) and port - 10_000 in ports), None)
+    if bus is None:
+        return config
+    sources = {**config.sources, "replicas_possible": f"container port {bus}, the bus of a cluster"}
+    return replace(config, replicas_possible=True, replicaof=config.cluster_enabled, sources=sources)
 
 
 def _template(document: Mapping[str, Any]) -> Any:
@@ -170,16 +187,33 @@ def _volume(pod: Pod, container: Container, image: Image, config: Config, run: R
     directory = config.directory
     if isinstance(directory, Unread) or redis_conf.RUN_TIME in directory:
         directory = data_directory(image)
+        if not any(_is_below(directory, mount) for mount in pod.mounts(container)):
+            directory = _only_data_mount(pod, container) or directory
     path = posixpath.normpath(posixpath.join(run.directory, directory))
     files_bytes = Unread(path, "a manifest does not say what lies there", "run `bgsafe node` on the server")
     for mount in pod.mounts(container):
-        if path == mount.path or path.startswith(mount.path.rstrip("/") + "/"):
+        if _is_below(path, mount):
             kind, in_memory = _kind(pod.volume(mount.volume))
             return Volume(filesystem=kind, in_memory=in_memory, files_bytes=files_bytes)
     if container.image is None:
         patch = Unread(path, "this is a patch: the volumes may be in its base", "render it first")
         return Volume(filesystem=patch, in_memory=patch, files_bytes=files_bytes)
     return Volume(filesystem="none", in_memory=False, files_bytes=files_bytes)
+
+
+def _is_below(path: str, mount: Mount) -> bool:
+    return path == mount.path or path.startswith(mount.path.rstrip("/") + "/")
+
+
+def _only_data_mount(pod: Pod, container: Container) -> str | None:
+    """The one mounted volume that can hold data, where the directory is not known: it is mounted for something."""
+    found = [
+        mount.path
+        for mount in pod.mounts(container)
+        if not set(pod.volume(mount.volume) or {"configMap": None})
+        & {"configMap", "secret", "projected", "downwardAPI"}
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _kind(volume: Mapping[str, Any] | None) -> tuple[str | Unread, bool | Unread]:
@@ -197,10 +231,8 @@ def _kind(volume: Mapping[str, Any] | None) -> tuple[str | Unread, bool | Unread
 
 # --- places ----------------------------------------------------------------------------------------------------------
 
-_KEY = re.compile(r"(ConfigMap|Secret) (\S+) key (.+?)(?: line (\d+))?")
 
-
-def _lines(container: Container, places: Places, config: Config) -> dict[str, int]:
+def _lines(container: Container, places: Places) -> dict[str, int]:
     """Field → line, for the fields that a finding may ask to edit."""
     lines = {"container": places.line(*container.path)}
     resources = mapping(container.value.get("resources"))

@@ -23,7 +23,7 @@ DEFAULT: Final = "default of "
 
 TRUE: Final = frozenset({"1", "true", "yes", "y", "on"})
 
-BITNAMI_SAVE: Final = ("900", "1", "300", "10", "60", "10000")
+BITNAMI_SAVE: Final = (("900", "1"), ("300", "10"), ("60", "10000"))
 """bitnami/containers, redis: libredis.sh, redis_configure_default: what the image configures untold."""
 
 _ROLE_VARIABLES: Final = frozenset({"MASTER", "SLAVE", "REPLICA", "SENTINEL", "MASTER_ADDRESS", "ROLE", "REDIS_ROLE"})
@@ -76,10 +76,12 @@ def own_script(image: Image, environment: Environment) -> bool:
 
 def role(image: Image, environment: Environment) -> tuple[bool, str] | None:
     """(is a replica, source) where an image's name or the variables of its start script say so."""
+    if mode := environment.get("REDIS_REPLICATION_MODE", "VALKEY_REPLICATION_MODE"):
+        return mode[0].lower() in ("slave", "replica"), mode[1]
     for name, replica in (("MASTER", False), ("SLAVE", True), ("REPLICA", True)):
         if environment.values.get(name, "").lower() in TRUE:
             return replica, f"env {name}"
-    if environment.get("MASTER_ADDRESS", "MASTER_HOST", "REDIS_MASTER_HOST"):
+    if environment.get("MASTER_ADDRESS", "MASTER_HOST"):
         return True, "env MASTER_ADDRESS"
     return (image.replica, f"image {image.name}") if image.replica is not None else None
 
@@ -94,6 +96,8 @@ def merged(configs: Sequence[Config]) -> Config:
             unread = [value for value in values if isinstance(value, Unread)]
             decided = Unread(name, "the start script decides it at run time", "write it where it can be read")
             changes[name] = unread[0] if unread else decided
+    if any(config.replicas_possible is True for config in configs):
+        changes["replicas_possible"] = True
     sources = {key: value for config in reversed(configs) for key, value in config.sources.items()}
     return replace(first, **changes, sources=sources)
 
@@ -183,7 +187,8 @@ def _bitnami(image: Image, engine: str, run: Run, environment: Environment, miss
     else:
         mounted = [mount for mount in run.files.mounts if mount.known and mount.path.startswith(base)]
         missing += [mount.known for mount in mounted[:1] if mount.known]
-        directives += [Directive("save", BITNAMI_SAVE, untold), Directive("appendonly", ("yes",), untold)]
+        directives += [Directive("save", pair, untold) for pair in BITNAMI_SAVE]
+        directives.append(Directive("appendonly", ("yes",), untold))
     if f"{engine}-cluster" in image.name:
         directives.append(Directive("cluster-enabled", ("yes",), untold))
     if aof := environment.get(f"{name}_AOF_ENABLED"):
@@ -192,10 +197,8 @@ def _bitnami(image: Image, engine: str, run: Run, environment: Environment, miss
         directives.append(Directive("save", ("",), off[1]))
     elif policy := environment.get(f"{name}_RDB_POLICY"):
         directives.append(Directive("save", ("",), policy[1]))
-        directives.append(Directive("save", tuple(re.split(r"[\s#]+", policy[0].strip())), policy[1]))
-    mode = environment.get(f"{name}_REPLICATION_MODE")
-    if mode and mode[0].lower() in ("slave", "replica"):
-        directives.append(Directive("replicaof", (RUN_TIME, RUN_TIME), mode[1]))
+        pairs = [tuple(pair.split("#")) for pair in policy[0].split()]
+        directives += [Directive("save", pair, policy[1]) for pair in pairs]
     overrides = f"{base}/mounted-etc/overrides.conf"
     return directives + (_parsed(overrides, run.files) if overrides in run.files.held else [])
 

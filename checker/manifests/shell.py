@@ -143,17 +143,17 @@ class Shell:
                 for result in paths:
                     result.status = None if result.status is None else not result.status
                 return paths
-            case Function(name, body):
-                path.functions[name] = body
+            case Function(name, definition):
+                path.functions[name] = definition
                 return [path]
-            case If(redirects=redirects):
-                return self.redirected(redirects, path, lambda inner: self.conditional(node, inner))
-            case Case(redirects=redirects):
-                return self.redirected(redirects, path, lambda inner: self.case(node, inner))
-            case For(redirects=redirects):
-                return self.redirected(redirects, path, lambda inner: self.for_loop(node, inner))
+            case If():
+                return self.redirected(node.redirects, path, partial(self.conditional, node))
+            case Case():
+                return self.redirected(node.redirects, path, partial(self.case, node))
+            case For():
+                return self.redirected(node.redirects, path, partial(self.for_loop, node))
             case Loop(condition, body, redirects):
-                return self.redirected(redirects, path, lambda inner: self.script((*condition, *body), [inner]))
+                return self.redirected(redirects, path, lambda inner: self.script(condition + body, [inner]))
             case Group(body, redirects):
                 return self.redirected(redirects, path, lambda inner: self.script(body, [inner]))
 

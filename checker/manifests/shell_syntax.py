@@ -108,7 +108,9 @@ _OPERATOR: Final = re.compile(r"&&|\|\||;;&|;;|;&|\|&|[;&|()\n]")
 _REDIRECT: Final = re.compile(r"(\d*)(<<<|<<-|<<|&>>|&>|>>|>\||[<>]&|[<>])")
 _BLANK: Final = re.compile(r"(?:[ \t\r]|\\\r?\n)+")
 _PLAIN: Final = re.compile(r"[^\s'\"`$\\;&|()<>]+")
-_FUNCTION: Final = re.compile(r"[ \t]*\([ \t]*\)")
+_PLAIN_QUOTED: Final = re.compile(r'[^"\\`$]+')
+_NAME: Final = re.compile(r"\w+|[@*#?$!-]", re.ASCII)
+_BRACKETED: Final = re.compile(r"[^\\'\"#(){}]+")
 _ARRAY: Final = re.compile(r"\w+\+?=\Z", re.ASCII)
 
 
@@ -194,14 +196,14 @@ def quoted_end(text: str, position: int) -> int:
     """Where the double-quoted part that begins here ends, its quotes included."""
     position += 1
     while position < len(text) and text[position] != '"':
-        if text[position] == "\\":
+        if plain := _PLAIN_QUOTED.match(text, position):
+            position = plain.end()
+        elif text[position] == "\\":
             position += 2
         elif text[position] == "`":
             position = _find(text, "`", position + 1) + 1
-        elif text[position] == "$":
-            position = dollar_end(text, position)
         else:
-            position += 1
+            position = dollar_end(text, position)
     if position >= len(text):
         raise ShellSyntaxError("a double quote is never closed")
     return position + 1
@@ -219,7 +221,7 @@ def dollar_end(text: str, position: int) -> int:
         while end < len(text) and text[end] != "'":
             end += 2 if text[end] == "\\" else 1
         return end + 1
-    match = re.compile(r"\w+|[@*#?$!-]", re.ASCII).match(text, position + 1)
+    match = _NAME.match(text, position + 1)
     return match.end() if match else position + 1
 
 
@@ -228,6 +230,9 @@ def closing(text: str, position: int, opening: str, close: str) -> int:
     depth = 0
     while position < len(text):
         character = text[position]
+        if plain := _BRACKETED.match(text, position):
+            position = plain.end()
+            continue
         if character == "\\":
             position += 1
         elif character == "'" and close == ")":
