@@ -50,6 +50,7 @@ class Case:
     cgroup_anon_before_bytes: int | None = None  # None: no memory cgroup of its own
     cgroup_anon_peak_bytes: int | None = None  # after the fork
     status: str | None = None  # "ok", or how the save ended; None before the fork
+    hz: int | None = None  # how often a second the server looks whether its child is gone; None: Redis' default, 10
     extra: Mapping[str, object] = field(default_factory=dict)  # fields of a recorded line that are not ours
 
     def server(self) -> tuple[str, str, str]:
@@ -96,6 +97,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "cgroup_anon_before_bytes": "count",
     "cgroup_anon_peak_bytes": "count",
     "status": "text",
+    "hz": "positive",
 }
 """Field → what its value must be, in the order of the recorded lines."""
 

@@ -13,7 +13,7 @@ from checker.lab.case import SAVED, Case
 from checker.lab.cgroup import MemoryCgroup
 from checker.lab.load import KEY_BYTES, Workload
 from checker.lab.resp import Connection, ReplyError
-from checker.lab.server import LabError, RunningServer
+from checker.lab.server import HZ, LabError, RunningServer
 from checker.probes.proc import read_status
 from checker.units import parse_meminfo_kb
 
@@ -113,6 +113,7 @@ def before_fork(server: RunningServer, connection: Connection, workload: Workloa
         rss_anon_bytes=_size_of(server.pid, "RssAnon"),
         used_memory_bytes=_number(info, "used_memory"),
         used_memory_dataset_bytes=_number(info, "used_memory_dataset"),
+        hz=HZ,
         vm_pte_bytes=_size_of(server.pid, "VmPTE"),
         cgroup_anon_before_bytes=server.cgroup.anon() if isinstance(server.cgroup, MemoryCgroup) else None,
     )

@@ -26,6 +26,9 @@ SETTLE_SECONDS: Final = 0.5
 """How long the load runs before a save: a judgement, so that the allocator's free lists look like those of a server
 that has been written to."""
 
+MAXMEMORY_RATIO: Final = 1.05
+"""maxmemory over what the loaded keys use: a judgement; the load only overwrites, clients' buffers are what grows."""
+
 Progress = Callable[[str], None]
 
 Ask = Callable[[int, str, Assumptions], Grade | None]
@@ -80,6 +83,7 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     workload = plan.workload
     with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
         fill(connection, workload, plan.seed, progress)
+        _bound(connection)
         idle = (
             nullcontext() if workload.write_rate_per_second == 0 else writing(server.socket_path, workload, plan.seed)
         )
@@ -104,6 +108,12 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
         grade=grade,
     )
     return Run(case=forked.case, prediction=predict(forked.case), live=live)
+
+
+def _bound(connection: Connection) -> None:
+    """Set maxmemory just above what is used: without, nothing would bound the dataset, and no limit could be safe."""
+    used = int(connection.info("memory")["used_memory"])
+    connection.command("CONFIG", "SET", "maxmemory", str(round(used * MAXMEMORY_RATIO)))
 
 
 def _trial_seconds(server: RunningServer, connection: Connection, workload: Workload, progress: Progress) -> float:

@@ -35,14 +35,20 @@ DISKS: Final = ("/var/tmp", tempfile.gettempdir())  # noqa: S108  # a private di
 JOIN_AND_RUN: Final = 'echo $$ > "$0" && exec "$@"'
 """Join a cgroup before the server exists: memory that was charged elsewhere would not move with it."""
 
+HZ: Final = 100
+
 OPTIONS: Final = {
     "port": "0",
-    "save": "",
+    # A save point that no run of the lab reaches. With none at all the server would be one that never forks, and
+    # judged as such.
+    "save": "86400 1000000000",
     "appendonly": "no",
     "daemonize": "no",
+    # A save that fails is a result; the load goes on.
+    "stop-writes-on-bgsave-error": "no",
     # The server notices its child's end at the next tick of its clock: at the default of 10 Hz up to 0.1 s of writes
     # would be counted that no child saw any more.
-    "hz": "100",
+    "hz": str(HZ),
 }
 
 
@@ -79,7 +85,7 @@ class RunningServer:
         self.directory = Path(tempfile.mkdtemp(prefix="bgsafe-lab-", dir=disk))
         command = [str(self.binary.path), "--unixsocket", self.socket_path, "--dir", str(self.directory)]
         for name, value in OPTIONS.items():
-            command += [f"--{name}", value]
+            command += [f"--{name}", *value.split()]
         if with_cgroup:
             self.cgroup = cgroup.create(self.directory.name)
             if isinstance(self.cgroup, cgroup.MemoryCgroup):

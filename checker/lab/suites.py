@@ -57,7 +57,7 @@ LIMITS: Final[tuple[Limit, ...]] = (
     share_of_growth(0.5),
     share_of_growth(0.8),
     share_of_growth(1.25),
-    over_worst(1.1),
+    over_worst(1.2),
 )
 """Both sides of the limit: must be killed, must be killed, should be saved, must be saved."""
 

@@ -25,7 +25,7 @@ from checker.lab.resp import Connection
 from checker.policy import Distribution
 
 CONNECTIONS = 8
-"""A judgement: enough for 40,000 writes/s (measured), and so few that their own buffers do not show in what is copied."""
+"""A judgement: enough for 40,000 writes/s (measured), and so few that their own buffers do not show in the copies."""
 
 TICK_SECONDS = 0.001
 """How often the timetable is looked at."""
