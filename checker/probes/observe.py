@@ -120,6 +120,7 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
     proc = machine.root / "proc" / str(found.pid)
     inside = of_process(proc)
     told = configs.of_process(proc, inside, found.cmdline, found.stat, found.kind)
+    name = _name(found, told, answer)
     if answer is not None:
         told = asked.told(answer, told, inside)
     version, allocator = program.read(inside, found.executable)
@@ -132,7 +133,7 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
     server = Server(
         subject=Subject(
             source="process",
-            name=_name(found, told),
+            name=name,
             container=None if isinstance(group, Unread) else group.container_id,
             pid=found.pid,
         ),
@@ -153,14 +154,14 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
     return server if answer is None else asked.with_answer(server, answer)
 
 
-def _name(found: servers.Found, told: configs.Told) -> str:
+def _name(found: servers.Found, told: configs.Told, answer: redis_info.Answer | None) -> str:
     """Return what people know the server by: the program's name and where it listens."""
     program_name = servers.base_name(found.executable) if isinstance(found.executable, str) else found.comm
     if program_name not in EXECUTABLES:
         program_name = found.comm
     if told.title and told.title.port:
         return f"{program_name} {told.title.bind}:{told.title.port}"
-    port = told.last("port")
+    port = told.last("port") or (answer.fields.get("tcp_port") if answer else None)
     return f"{program_name} :{port}" if port else program_name
 
 
