@@ -277,9 +277,8 @@ def child_bytes(workload: Workload) -> float:
     longest = max((population.value_bytes for population in shape), default=inf)
     if workload.compression and longest > COMPRESSION_MIN_BYTES:
         total += COMPRESSION_BYTES
-    if layout.child_frees:
-        total += CHILD_FREES_BYTES + sum(_freed_metadata_bytes(population, layout, page) for population in shape)
-    return total
+    freed = sum(_freed_metadata_bytes(population, layout, page) for population in shape) if layout.child_frees else 0.0
+    return total + freed + (CHILD_FREES_BYTES if freed else 0)
 
 
 def _freed_metadata_bytes(population: Population, layout: Layout, page: int) -> float:
