@@ -13,6 +13,7 @@ from typing import Final
 from checker.lab import cgroup
 from checker.lab.interrupts import Interrupted
 from checker.lab.load import Workload
+from checker.lab.predict import predict
 from checker.lab.run import Plan, between, run_case
 from checker.lab.server import LabError
 from checker.lab.servers import NO_SERVER, Binary, find_servers
@@ -50,8 +51,6 @@ def run_bgsafe(pid: int, url: str, assumptions: Assumptions) -> None:
 
 def demonstrate(binary: Binary) -> None:
     """Load, limit, ask, save, compare. Raises LabError, OSError, Interrupted."""
-    from checker.lab.predict import predict
-
     refusal = cgroup.refusal()
     limit = between(BETWEEN) if refusal is None else None
     if refusal is not None:

@@ -7,27 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 from statistics import median
-from typing import Final, Protocol
+from typing import Final
 
 from checker.facts import Unread
 from checker.lab.case import SAVED, Case
+from checker.lab.predict import Prediction
 from checker.verdict import Grade
-
-
-class Prediction(Protocol):
-    """What the model says of a case: copied bytes and the peak they lead to."""
-
-    @property
-    def cow_bytes(self) -> int: ...
-    @property
-    def peak_bytes(self) -> int: ...
-    @property
-    def worst_cow_bytes(self) -> int: ...
-    @property
-    def worst_peak_bytes(self) -> int: ...
-    @property
-    def kformula_cow_bytes(self) -> int: ...
-
 
 Predict = Callable[[Case], Prediction]
 

@@ -14,8 +14,9 @@ from checker.lab.case import Case
 from checker.lab.cgroup import MemoryCgroup
 from checker.lab.interrupts import interruptible
 from checker.lab.load import KEY_BYTES, Workload, fill, writing
+from checker.lab.predict import Prediction
 from checker.lab.resp import Connection
-from checker.lab.results import Live, Predict, Prediction, Run
+from checker.lab.results import Live, Predict, Run
 from checker.lab.server import LabError, RunningServer, running_server
 from checker.lab.servers import Binary
 from checker.policy import Assumptions

@@ -121,7 +121,7 @@ def side_by_side(run: Run, live: Live) -> list[str]:
     ]
     if live.limit_bytes is not None:
         rows.append(("memory limit", format_bytes(live.limit_bytes), ""))
-    rows.append(("outcome", live.grade or "-", live.outcome))
+    rows.append(("outcome", live.grade or "", live.outcome))
     return [f"  {line}" for line in table(rows)]
 
 

@@ -1,21 +1,18 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from checker.lab.case import Case
+from checker.lab.predict import Prediction
 from checker.lab.results import Live, Run
 from checker.policy import Distribution
 
 
-@dataclass(frozen=True)
-class Guess:
-    """A prediction made by hand."""
-
-    cow_bytes: int
-    peak_bytes: int = 300
-    worst_cow_bytes: int = 200
-    worst_peak_bytes: int = 400
-    kformula_cow_bytes: int = 100
+def guess(cow_bytes: int) -> Prediction:
+    """A prediction made by hand: 200 resident, a limit of 350 lies between its peaks."""
+    return Prediction(
+        cow_bytes=cow_bytes, peak_bytes=300, worst_cow_bytes=200, worst_peak_bytes=400, kformula_cow_bytes=100
+    )
 
 
 CASE = Case(
@@ -39,14 +36,14 @@ class Make:
 
     @staticmethod
     def recorded(predicted: int, **changed: object) -> Run:
-        return Run(case=replace(CASE, **changed), prediction=Guess(predicted), live=None)  # type: ignore[arg-type]
+        return Run(case=replace(CASE, **changed), prediction=guess(predicted), live=None)  # type: ignore[arg-type]
 
     @staticmethod
     def live(predicted: int, grade: str, outcome: str, limit_bytes: int | None = 350) -> Run:
         status = "ok" if outcome == "saved" else outcome
         case = replace(CASE, status=status) if outcome == "saved" else replace(CASE, status=status, last_cow_bytes=None)
         live = Live(
-            before=Guess(predicted),
+            before=guess(predicted),
             expected_writes=60,
             expected_seconds=0.12,
             outcome=outcome,
@@ -54,7 +51,7 @@ class Make:
             limit_bytes=limit_bytes,
             grade=grade,  # type: ignore[arg-type]
         )
-        return Run(case=case, prediction=Guess(predicted), live=live)
+        return Run(case=case, prediction=guess(predicted), live=live)
 
 
 @pytest.fixture

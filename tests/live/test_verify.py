@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from math import exp
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from checker.facts import Unread
 from checker.lab import cgroup, fork
 from checker.lab.case import Case
 from checker.lab.load import Workload, fill, writing
+from checker.lab.predict import Prediction
 from checker.lab.run import Plan, fixed, run_case, share_of_growth, silent
 from checker.lab.server import LabError, running_server
 from checker.lab.servers import NO_SERVER, Binary, find_servers
@@ -30,23 +31,14 @@ needs_server = pytest.mark.skipif(not SERVERS, reason=str(NO_SERVER))
 needs_cgroup = pytest.mark.skipif(REFUSAL is not None, reason=f"no memory cgroup: {REFUSAL}")
 
 SMALL = Workload(keys=150_000, value_bytes=100, write_rate_per_second=5_000)
+HEAVY = replace(SMALL, write_rate_per_second=30_000)  # copies nearly everything, however long the save takes
 
 
-@dataclass(frozen=True)
-class Formula:
+def by_formula(case: Case) -> Prediction:
     """The k-formula (DOMAIN §2), so that the oracle is tested without the model that it judges."""
-
-    cow_bytes: int
-    peak_bytes: int
-    worst_cow_bytes: int
-    worst_peak_bytes: int
-    kformula_cow_bytes: int
-
-
-def by_formula(case: Case) -> Formula:
     resident = case.rss_anon_bytes
     copied = round(resident * (1 - exp(-3 * 4096 * case.writes_during_save / resident)))
-    return Formula(copied, resident + copied, resident, 2 * resident, copied)
+    return Prediction(copied, resident + copied, resident, 2 * resident, copied)
 
 
 def left_behind() -> set[Path]:
@@ -100,7 +92,7 @@ def test_the_kernel_kills_at_half_of_what_the_fork_needs() -> None:
     before = left_behind()
     asked = []
     run = run_case(
-        Plan(binary=SERVERS[0], workload=SMALL, limit=share_of_growth(0.5)),
+        Plan(binary=SERVERS[0], workload=HEAVY, limit=share_of_growth(0.5)),
         predict=by_formula,
         ask=lambda pid, url, assumptions: asked.append((pid, url, assumptions)),
     )
@@ -111,8 +103,24 @@ def test_the_kernel_kills_at_half_of_what_the_fork_needs() -> None:
     assert (run.measured_cow(), run.error_ratio()) == (None, None)
     [(_, url, assumptions)] = asked
     assert url.startswith("unix:///")
-    assert assumptions.write_rate_per_second == SMALL.write_rate_per_second
+    assert assumptions.write_rate_per_second == HEAVY.write_rate_per_second
     assert left_behind() == before
+
+
+@needs_server
+@needs_cgroup
+def test_with_oom_score_adj_the_kernel_kills_the_child_and_the_server_lives() -> None:
+    with running_server(SERVERS[0]) as server, server.connect() as connection:
+        fill(connection, SMALL, 1, silent)
+        connection.command("CONFIG", "SET", "oom-score-adj", "yes")
+        with writing(server.socket_path, HEAVY, 1):
+            before = fork.before_fork(server, connection, HEAVY, 0)
+            assert isinstance(server.cgroup, cgroup.MemoryCgroup)
+            server.cgroup.set_limit(before.rss_anon_bytes + 6 * MIB)
+            forked = fork.save(server, connection, before, silent)
+        assert server.exit_status() is None
+    assert forked.outcome == "child killed"
+    assert forked.case.measured_cow() is None
 
 
 @needs_server
