@@ -140,7 +140,7 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
         tunes = tuning.settings(container, environment)
         if what.what not in ("other", "none") or tunes:
             subject = _subject(document, container.name, places.line(*container.path))
-            collected.others.append(Other(subject, what.what, tunes))
+            collected.others.append(Other(subject, "none" if what.what in DATA_SERVERS else what.what, tunes))
     if len(collected.servers) > servers:
         collected.problems += places.duplicate_keys()
 
@@ -156,7 +156,7 @@ def _image(container: Container, said: Mapping[str, str], engines: Sequence[Engi
     image = classify(container.image or "", engines)
     declared = said.get("engine")
     if declared in DATA_SERVERS and said.get("container", container.name) == container.name:
-        return replace(image, engine=declared)
+        return replace(image, engine=declared, version=None)
     return image
 
 

@@ -188,6 +188,15 @@ class Places:
             line = self._document.origin.line + mark.start_mark.line
         return line
 
+    def text_line(self, number: int, *path: str | int) -> int:
+        """Line in the file of the `number`th line of a text; of its key where the text is not written as a block."""
+        node = self._compose()
+        for step in (*self._document.path, *path):
+            found = _step(node, step)
+            node = found[1] if found else None
+        block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
+        return self.line(*path) + (number if block else 0)
+
     def duplicate_keys(self) -> list[Unread]:
         """Keys that are written twice in one mapping: parsers differ in which one they take."""
         found: list[Unread] = []

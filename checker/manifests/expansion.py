@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
@@ -18,6 +19,12 @@ Substitute: TypeAlias = Callable[[str], str]
 _PLAIN: Final = re.compile(r"[^\\'\"`$]+")
 _PLAIN_QUOTED: Final = re.compile(r"[^\\$`][^\\$`]*|\\")
 _LITERAL: Final = re.compile(r"[^\\'\"`${]*")
+
+MAX_TEXT: Final = 64 * 1024
+"""Characters that one word may grow to: `x=$x$x` doubles."""
+
+MAX_FIELDS: Final = 2_000
+"""Words that one word may become."""
 
 MAX_BRACES: Final = 64
 """Words that one {a..b} may make."""
@@ -82,7 +89,8 @@ class _Expander:
         self.substitute = substitute
         self.splits = splits
         self.fields: list[str] = []
-        self.current: str | None = None
+        self.current: list[str] | None = None  # the parts of the field that grows
+        self.room = MAX_TEXT
 
     def run(self, raw: str) -> list[str]:
         position = 0
@@ -112,7 +120,8 @@ class _Expander:
                 end = _end(_PLAIN, raw, position)
                 self.add(raw[position:end])
                 position = end
-        return self.fields + ([self.current] if self.current is not None else [])
+        self.end_field()
+        return self.fields
 
     def quoted(self, inner: str) -> None:
         self.add("")
@@ -135,7 +144,18 @@ class _Expander:
                 position = end
 
     def add(self, text: str) -> None:
-        self.current = (self.current or "") + text
+        if self.current is None:
+            self.current = []
+        self.room -= len(text)
+        if self.room >= 0:
+            self.current.append(text)
+        elif RUN_TIME not in self.current[-1:]:
+            self.current.append(RUN_TIME)
+
+    def end_field(self) -> None:
+        if self.current is not None and len(self.fields) < MAX_FIELDS:
+            self.fields.append("".join(self.current))
+        self.current = None
 
     def add_split(self, text: str) -> None:
         if not self.splits:
@@ -146,18 +166,14 @@ class _Expander:
             if not piece:
                 continue
             if piece.isspace():
-                if self.current is not None:
-                    self.fields.append(self.current)
-                self.current = None
+                self.end_field()
             else:
                 self.add(piece)
 
     def add_list(self, items: Sequence[str], *, quoted: bool) -> None:
         for index, item in enumerate(items):
             if index:
-                if self.current is not None:
-                    self.fields.append(self.current)
-                self.current = None
+                self.end_field()
             if quoted:
                 self.add(item)
             else:
@@ -169,7 +185,7 @@ class _Expander:
             self.add(raw[2:-1].replace("\\n", "\n").replace("\\t", "\t"))
             return
         if raw.startswith("$(("):
-            self.add(RUN_TIME)
+            self.add(arithmetic(self.word(_bare_names(raw[3:-2]))))
             return
         if raw.startswith("$("):
             inner = raw[2:-1].strip()
@@ -189,7 +205,7 @@ class _Expander:
 
     def empty_list(self, items: Sequence[str], *, quoted: bool) -> None:
         """`"$@"` of nothing is no word at all, not an empty one."""
-        if not items and self.current == "" and quoted:
+        if not items and quoted and self.current is not None and not "".join(self.current):
             self.current = None
         self.add_list(items, quoted=quoted)
 
@@ -228,11 +244,53 @@ class _Expander:
         return expand_text(raw, self.variables, self.positional, self.substitute)
 
 
+# --- arithmetic ------------------------------------------------------------------------------------------------------
+
+_OPERATIONS: Final[Mapping[type[ast.operator], Callable[[int, int], int]]] = {
+    ast.Add: int.__add__,
+    ast.Sub: int.__sub__,
+    ast.Mult: int.__mul__,
+    ast.FloorDiv: int.__floordiv__,
+    ast.Mod: int.__mod__,
+}
+
+MAX_INTEGER: Final = 2**63
+
+
+def _bare_names(expression: str) -> str:
+    """`limit * 80` as `$limit * 80`: the dollar may be left out in there."""
+    return re.sub(r"(?<![\w${])([A-Za-z_]\w*)", r"$\1", expression)
+
+
+def arithmetic(expression: str) -> str:
+    """The value of whole numbers with + - * / % and brackets (of positive ones: the shell rounds to zero)."""
+    try:
+        value = _calculated(ast.parse(expression.strip().replace("/", "//"), mode="eval").body)
+    except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
+        return RUN_TIME
+    return str(value)
+
+
+def _calculated(node: ast.expr) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.BinOp) and (operation := _OPERATIONS.get(type(node.op))):
+        value = operation(_calculated(node.left), _calculated(node.right))
+        if 0 <= value < MAX_INTEGER:
+            return value
+    raise ValueError("not followed")
+
+
 # --- tests -----------------------------------------------------------------------------------------------------------
+
+
+MAX_TEST_WORDS: Final = 60
 
 
 def test(words: Sequence[str], exists: Callable[[str], bool | None]) -> bool | None:
     """`[ … ]` and `[[ … ]]`; None where the answer depends on the running pod."""
+    if len(words) > MAX_TEST_WORDS:
+        return None
     for operator, absorbing in (("||", True), ("-o", True), ("&&", False), ("-a", False)):
         if operator in words[1:-1]:
             index = list(words).index(operator)
@@ -276,6 +334,7 @@ def _binary(left: str, operator: str, right: str) -> bool | None:
 _SED: Final = re.compile(r"(?:/((?:\\.|[^/\\])*)/|(\d+)|(\$))?\s*(?:(d|p)|([aic])\\?\s*(.*)|s(.)(.*))\Z", re.DOTALL)
 
 
+MAX_SED_COMMANDS: Final = 50
 MAX_SED_LINE: Final = 200
 MAX_SED_REPEATS: Final = 3
 """Together they bound what backtracking can cost to about 200 cubed steps a line."""
@@ -285,7 +344,7 @@ def sed(lines: Lines, programs: Sequence[str], where: str) -> Lines:
     """What sed makes of lines. A program that is not understood changes them in unknown ways: a RUN_TIME line at the
     end says so, after which nothing before it counts."""
     for program in programs:
-        for command in [part.strip() for part in re.split(r"(?<!\\)\n", program)]:
+        for command in [part.strip() for part in re.split(r"(?<!\\)\n", program)][:MAX_SED_COMMANDS]:
             match = _SED.match(command)
             changed = _sed_lines(lines, match, where) if match else None
             lines = (*lines, Line(RUN_TIME, where)) if changed is None else changed

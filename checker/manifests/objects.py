@@ -75,7 +75,7 @@ class Index:
                 return near[-1]
             if near:
                 return Unread(f"{kind} {name}", f"is there {len(near)} times", "check one overlay at a time")
-        return Unread(f"{kind} {name}", "is not in the input", f"give the file that holds {kind} {name} too")
+        return Unread(f"{kind} {name}", "is not in the input", "give its file too, or all that is rendered")
 
     def limit_ranges(self, by: Document) -> list[Document]:
         """LimitRanges that hold in the namespace of `by`."""

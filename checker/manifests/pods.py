@@ -277,6 +277,10 @@ def expand_references(value: str, values: Mapping[str, str], *, complete: bool) 
 
 def memory_limit(pod: Pod, container: Container) -> Sourced[Limit]:
     """The smallest memory limit that binds the container, by the manifest and what else the input holds."""
+    for path in (("resources",), ("resources", "limits")):
+        value = at(container.value, *path)
+        if value is not None and not isinstance(value, Mapping):
+            return Sourced(Unread(".".join(path), "is no mapping", "Kubernetes refuses it: correct it"), ".".join(path))
     found: list[Sourced[Limit]] = []
     own = quantity(at(container.value, "resources", "limits", "memory"), f"resources.limits.memory of {container.name}")
     whole = quantity(at(pod.spec, "resources", "limits", "memory"), "spec.resources.limits.memory of the pod")
@@ -350,7 +354,11 @@ def follow(pod: Pod, container: Container, image: Image, environment: Environmen
             directory=text(container.value.get("workingDir")) or (data_directory(image) if image.is_server else "/"),
             where="command" if command and not arguments else "args",
         )
-        for result in shell.command(argv, path) if argv else [path]:
+        try:
+            results = shell.command(argv, path) if argv else [path]
+        except RecursionError:
+            results = shell.unread(" ".join(argv), path)
+        for result in results:
             outcome = Outcome(result.runs, result.files, world)
             outcomes += [outcome] if outcome not in outcomes else []
     return tuple(outcomes), shell.cut_short

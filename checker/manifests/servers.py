@@ -84,13 +84,16 @@ def server(
     """Everything that the manifest says of a container that was identified as a data server."""
     by_image = not container.value.get("command")
     runs = [
-        run
+        (run, [later.argv for later in outcome.runs[number:] if later.what == "client"] + _post_start(container))
         for outcome in found.outcomes
-        for run in outcome.runs
+        for number, run in enumerate(outcome.runs)
         if _sentinel_or(run) in DATA_SERVERS or run.what == "script"
     ]
-    config = merged([configured(run, image, found.what, environment, by_image) for run in runs])
-    by_its_script = by_image or runs[0].what == "script"
+    config = merged(
+        [configured(run, image, found.what, environment, by_image=by_image, later=later) for run, later in runs]
+    )
+    first = runs[0][0]
+    by_its_script = by_image or first.what == "script"
     if own_script(image, environment) or (image.family == "bitnami" and by_its_script):
         config = _with_role(config, role(image, environment))
     config = _with_cluster_bus(config, container)
@@ -98,7 +101,7 @@ def server(
     where = f"{text(document.get('kind'))} {name_of(document)}"
     declared = declarations.declared(declarations.read(document, _template(document)), where)
     limit = memory_limit(pod, container)
-    unread = [problem for problem in (*environment.missing, *pod.missing.values()) if problem.where]
+    unread = [*environment.missing, *pod.missing.values(), *_wrong_types(container)]
     if found.cut_short:
         unread.append(Unread(f"start script of {container.name}", "is too long to follow to its end", "shorten it"))
     return Server(
@@ -127,11 +130,34 @@ def server(
             "the kubelet sets it: 1 on cgroup v2 since Kubernetes 1.28, unless singleProcessOOMKill",
             "run `bgsafe node` there",
         ),
-        volume=_volume(pod, container, image, config, runs[0]),
+        volume=_volume(pod, container, image, config, first),
         declared=declared,
-        lines=_lines(container, places),
+        lines=_lines(pod, container, places, config),
         unread=tuple(unread),
     )
+
+
+def _post_start(container: Container) -> list[tuple[str, ...]]:
+    """Commands of lifecycle.postStart, which may be `redis-cli config set`; a script is cut at its semicolons."""
+    words = [text(word) or "" for word in sequence(at(container.value, "lifecycle", "postStart", "exec", "command"))]
+    script = words[-1] if words and re.fullmatch(r"(/bin/)?(ba|a)?sh", words[0]) else ""
+    commands = re.split(r"[;&|\n]+", script) if script else []
+    return [tuple(words)] + [redis_conf.split_arguments(command.strip()) or () for command in commands]
+
+
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("command", "args", "env", "envFrom", "volumeMounts", "ports"), list),
+    **dict.fromkeys(("resources", "lifecycle"), dict),
+}
+
+
+def _wrong_types(container: Container) -> list[Unread]:
+    """Fields of a wrong type: the API server refuses them, and here they count as not written."""
+    return [
+        Unread(f"{field} of container {container.name}", f"is no {kind.__name__}", "Kubernetes refuses it: correct it")
+        for field, kind in _TYPES.items()
+        if container.value.get(field) is not None and not isinstance(container.value[field], kind)
+    ]
 
 
 def _with_role(config: Config, said: tuple[bool, str] | None) -> Config:
@@ -232,8 +258,11 @@ def _kind(volume: Mapping[str, Any] | None) -> tuple[str | Unread, bool | Unread
 # --- places ----------------------------------------------------------------------------------------------------------
 
 
-def _lines(container: Container, places: Places) -> dict[str, int]:
-    """Field → line, for the fields that a finding may ask to edit."""
+_KEY = re.compile(r"(ConfigMap|Secret) (\S+) key (\S+) line (\d+)")
+
+
+def _lines(pod: Pod, container: Container, places: Places, config: Config) -> dict[str, int]:
+    """Field → line, for what a finding may ask to edit; a ConfigMap's lines where it is in the same file."""
     lines = {"container": places.line(*container.path)}
     resources = mapping(container.value.get("resources"))
     for kind in ("limits", "requests"):
@@ -241,10 +270,16 @@ def _lines(container: Container, places: Places) -> dict[str, int]:
             if name in mapping(resources.get(kind)):
                 lines[f"resources.{kind}.{name}"] = places.line(*container.path, "resources", kind, name)
     for key in ("resources", "image", "command", "args", "env"):
-        if key in container.value:
+        if container.value.get(key) is not None:
             lines[key] = places.line(*container.path, key)
     for number, item in enumerate(sequence(container.value.get("env"))):
         lines[f"env {text(at(item, 'name'))}"] = places.line(*container.path, "env", number)
+    for source in config.sources.values():
+        match = _KEY.fullmatch(source)
+        found = pod.index.find(match[1], match[2], pod.document) if match else None
+        if match and found and not isinstance(found, Unread) and found.origin.file == pod.document.origin.file:
+            field = "stringData" if match[3] in mapping(found.value.get("stringData")) else "data"
+            lines[source] = Places(found).text_line(int(match[4]), field, match[3])
     return lines
 
 

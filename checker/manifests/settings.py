@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any, Final
 
 from checker.engines import FORKING
@@ -30,8 +31,19 @@ _ROLE_VARIABLES: Final = frozenset({"MASTER", "SLAVE", "REPLICA", "SENTINEL", "M
 _KNOWN_PUBLISHERS: Final = frozenset({"library", "redis", "valkey", "eqalpha", "opstree", "redislabs"})
 
 
-def configured(run: Run, image: Image, engine: str, environment: Environment, by_image: bool) -> Config:
-    """The configuration of one run; `by_image`: the image's own entry point started it."""
+def configured(
+    run: Run,
+    image: Image,
+    engine: str,
+    environment: Environment,
+    *,
+    by_image: bool,
+    later: Iterable[Sequence[str]] = (),
+) -> Config:
+    """The configuration of one run.
+
+    `by_image`: the image's own entry point started it. `later`: command lines of redis-cli that follow.
+    """
     if engine not in FORKING:
         return _not_forking(run, engine)
     missing: list[Unread] = list(environment.missing[:1]) if by_image and image.family == "bitnami" else []
@@ -52,6 +64,7 @@ def configured(run: Run, image: Image, engine: str, environment: Environment, by
         if arguments.reads_stdin:
             missing.append(Unread(where, "the server reads its configuration from standard input", "use a file"))
         directives += _included(arguments.directives, run.files, run.directory)
+    directives += [change for words in later for change in _config_set(words)]
     return redis_conf.effective(
         directives,
         engine_name=engine,
@@ -59,6 +72,18 @@ def configured(run: Run, image: Image, engine: str, environment: Environment, by
         has_config=bool(words or directives),
         missing=missing,
     )
+
+
+def _config_set(words: Sequence[str]) -> list[Directive]:
+    """`redis-cli config set name value`, to this very server: what it changes at run time."""
+    lower = [word.lower() for word in words]
+    other_host = any(word in ("-h", "-u", "--uri") for word in words) and not {"localhost", "127.0.0.1"} & set(words)
+    if other_host or not any(pair == ("config", "set") for pair in pairwise(lower)):
+        return []
+    name, *values = words[lower.index("config") + 2 :] or [""]
+    source = "redis-cli config set"
+    emptied = [Directive("save", ("",), source)] if name.lower() == "save" else []
+    return [*emptied, Directive(name.lower(), tuple(values), source)]
 
 
 def own_script(image: Image, environment: Environment) -> bool:
@@ -109,7 +134,11 @@ def _file(name: str, run: Run, missing: list[Unread]) -> list[Directive]:
     path = posixpath.normpath(posixpath.join(run.directory, name))
     if path not in run.files.held:
         why = run.files.unread(path) or Unread(path, "is not in the input", "give the ConfigMap that holds it")
-        missing.append(why if RUN_TIME not in path else Unread(name, "which file this is, is decided at run time", ""))
+        missing.append(
+            why
+            if RUN_TIME not in path
+            else Unread(name, "which file this is cannot be told from the manifest", "name it")
+        )
         return []
     return _parsed(path, run.files)
 

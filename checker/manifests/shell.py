@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
-from checker.engines import EXECUTABLES
+from checker.engines import DATA_SERVERS, EXECUTABLES
 from checker.manifests import expansion
 from checker.manifests.shell_syntax import (
     AndOr,
@@ -270,7 +270,7 @@ class Shell:
             if node.words[0] == "[[" and index:
                 words.append(self.text(raw, path) if raw not in ("&&", "||", "(", ")") else raw)
             else:
-                words += self.words(raw, path)
+                words += self.words(raw, path) if len(words) < expansion.MAX_FIELDS else []
         if not words:
             path.status = True
         return self.redirected(node.redirects, path, lambda inner: self.command(words, inner) if words else [inner])
@@ -281,11 +281,11 @@ class Shell:
         if raw.startswith("("):
             items = tuple(item for word in expansion.array_words(raw) for item in self.words(word, path))
             held = before if isinstance(before, tuple) else (before,)
-            path.variables[name] = (*held, *items) if append else items
+            path.variables[name] = ((*held, *items) if append else items)[: expansion.MAX_FIELDS]
         else:
             text = self.text(raw, path)
             held_text = before if isinstance(before, str) else " ".join(before)
-            path.variables[name] = held_text + text if append else text
+            path.variables[name] = (held_text + text if append else text)[: expansion.MAX_TEXT]
         path.status = True
 
     def words(self, raw: str, path: Path) -> list[str]:
@@ -298,15 +298,34 @@ class Shell:
         """What a command substitution prints; RUN_TIME where that is not known, or differs between paths."""
         inner = path.copy()
         inner.output, inner.runs = (), ()
+        if self.calls >= MAX_CALLS:
+            return RUN_TIME
+        self.calls += 1
         try:
-            results = self.script(parse(text), [inner]) if self.calls < MAX_CALLS else []
+            results = self.script(parse(text), [inner])
         except ShellSyntaxError:
             return RUN_TIME
+        finally:
+            self.calls -= 1
         printed = {"\n".join(line.text for line in result.output).rstrip("\n") for result in results}
         return printed.pop() if len(printed) == 1 else RUN_TIME
 
     def command(self, words: list[str], path: Path) -> list[Path]:
-        """One command, its words expanded."""
+        """One command, its words expanded, and what wraps it taken off."""
+        replaces = False
+        while (base := posixpath.basename(words[0]).lower()) in WRAPPERS and words[0] not in path.functions:
+            following = wrapped(words)
+            if not following:
+                break
+            replaces = replaces or base == "exec"
+            words = following
+        results = self.program(words, path)
+        for result in results:
+            result.ended = result.ended or ("exit" if replaces else "")
+        return results
+
+    def program(self, words: list[str], path: Path) -> list[Path]:
+        """A program, function or builtin by its name."""
         name, arguments = words[0], words[1:]
         base = posixpath.basename(name).lower()
         if name in path.functions:
@@ -315,13 +334,6 @@ class Shell:
             return self.started(EXECUTABLES[base], words, path)
         if (builtin := BUILTINS.get(base)) is not None:
             return builtin(self, arguments, path)
-        if base in WRAPPERS:
-            following = wrapped(words)
-            if following:
-                results = self.command(following, path)
-                for result in results:
-                    result.ended = result.ended or ("exit" if base == "exec" else "")
-                return results
         if base in SHELLS:
             return self.shell(arguments[1:] if base == "busybox" else arguments, path)
         if "/" in name and path.files.exists(path.absolute(name)):
@@ -345,7 +357,7 @@ class Shell:
 
     def started(self, what: str, words: list[str], path: Path) -> list[Path]:
         path.runs += (Run(what, tuple(words), path.where, path.files, path.directory),)
-        path.status = None
+        path.status = True if what in DATA_SERVERS else None
         if what in ("client", "exporter"):
             path.output += (Line(RUN_TIME, path.where),)
         return [path]
@@ -394,7 +406,6 @@ class Shell:
         try:
             script = parse(text)
         except ShellSyntaxError:
-            self.cut_short = True
             return self.unread(text, path)
         if self.calls >= MAX_CALLS:
             self.cut_short = True
@@ -410,7 +421,8 @@ class Shell:
         return results
 
     def unread(self, text: str, path: Path) -> list[Path]:
-        """A script that cannot be parsed, but names a server: it is one, and nothing is known of its settings."""
+        """A script that cannot be followed, but names a server: it is one, and nothing is known of its settings."""
+        self.cut_short = True
         for name, what in EXECUTABLES.items():
             if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text):
                 path.runs += (Run(what, (name, RUN_TIME), path.where, path.files, path.directory),)

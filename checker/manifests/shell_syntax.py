@@ -265,8 +265,11 @@ _END: Final = frozenset({"then", "do", "done", "fi", "else", "elif", "esac", "}"
 
 def parse(text: str) -> Script:
     """Read a script; raise ShellSyntaxError."""
-    parser = _Parser(_tokens(text))
-    script = parser.script()
+    try:
+        parser = _Parser(_tokens(text))
+        script = parser.script()
+    except RecursionError as error:
+        raise ShellSyntaxError("quotes and brackets nested too deeply") from error
     if parser.position < len(parser.tokens):
         raise ShellSyntaxError(f"{parser.tokens[parser.position].text!r} has nothing to close")
     return script

@@ -422,7 +422,7 @@ def _add_save(points: tuple[SavePoint, ...], args: tuple[str, ...], single_pair:
 
     `single_pair`: before Redis 7.0 one line holds one pair, and anything else is passed over without a word.
     """
-    if args in ((), ("",), ('""',)):
+    if args in ((), ("",), ('""',), ("''",)):
         return ()
     words = args if single_pair or len(args) != 1 else tuple(args[0].split())
     if single_pair and len(words) != 2:
