@@ -66,6 +66,11 @@ def decode(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def printable(text: str) -> str:
+    """Text of a stranger, without control characters that could speak to the reader's terminal."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
 def read_text(path: Path, limit: int = MAX_FILE_BYTES) -> Maybe[str]:
     """Return the text of a whole file, or why not."""
     raw = read_bytes(path, limit)

@@ -156,9 +156,9 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
 
 def _name(found: servers.Found, told: configs.Told, answer: redis_info.Answer | None) -> str:
     """Return what people know the server by: the program's name and where it listens."""
-    program_name = servers.base_name(found.executable) if isinstance(found.executable, str) else found.comm
+    program_name = servers.base_name(found.executable) if isinstance(found.executable, str) else ""
     if program_name not in EXECUTABLES:
-        program_name = found.comm
+        program_name = found.comm if found.comm in EXECUTABLES else f"{found.kind}-server"
     if told.title and told.title.port:
         return f"{program_name} {told.title.bind}:{told.title.port}"
     port = told.last("port") or (answer.fields.get("tcp_port") if answer else None)

@@ -160,11 +160,11 @@ def needs_vmas(node: Node, status: Status | Unread) -> bool:
     Mode 1 never refuses. Mode 0 does not refuse a process smaller than MemTotal + SwapTotal on any kernel since 5.2;
     before, one of at most what is free. Mode 2 grants where Committed_AS + VmSize + slack < allowed.
     """
-    if node.overcommit_memory == 1 or isinstance(status, Unread):
+    if node.overcommit_memory == 1 or isinstance(status, Unread) or isinstance(node.overcommit_memory, Unread):
         return False
     size = status.size("VmSize")
-    if isinstance(size, Unread) or isinstance(node.overcommit_memory, Unread):
-        return False
+    if isinstance(size, Unread):
+        return True
     if node.overcommit_memory == 0:
         bound = node.guess_free if _guesses_free(node.kernel_release) else _sum(node.mem_total, node.swap_total)
         reserve = node.admin_reserve_kbytes if _guesses_free(node.kernel_release) else 0
@@ -175,7 +175,7 @@ def needs_vmas(node: Node, status: Status | Unread) -> bool:
     if len(known) < len(facts) or isinstance(slack, Unread):
         return True
     limit, committed, admin, user = known
-    return committed + size + slack >= limit - admin - min(size // 32, user)
+    return committed + size + slack + node.page_size_bytes >= limit - admin - min(size // 32, user)  # all cut to pages
 
 
 def counter_slack(node: Node) -> Maybe[int]:
@@ -203,6 +203,9 @@ def read_vmas(proc: Path, node: Node, status: Status | Unread) -> Maybe[tuple[Vm
 
     In mode 0 maps comes first: where no private VMA is too large, nothing that smaps adds can change the answer.
     """
+    for fact in (status, node.overcommit_memory):
+        if isinstance(fact, Unread):
+            return fact
     if not needs_vmas(node, status):
         return Unread(str(proc / "smaps"), "not needed: VmSize alone decides whether fork() is granted")
     if node.overcommit_memory == 0 and not _guesses_free(node.kernel_release):

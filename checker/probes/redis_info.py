@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from checker.engines import EXECUTABLES
+from checker.engines import DATA_SERVERS, EXECUTABLES
 from checker.facts import Info, Maybe, Population, Unread
 from checker.probes import sample as sampling
-from checker.probes.files import decode, number
+from checker.probes.files import decode, number, printable
 from checker.probes.redis_conf import Directive
 from checker.probes.redis_link import Link, Reply, ServerError, connect, label
 
@@ -75,7 +75,7 @@ def parse(text: str) -> Mapping[str, str]:
     for line in text.splitlines():
         name, colon, value = line.partition(":")
         if colon and not line.startswith("#"):
-            table.setdefault(name, value)
+            table.setdefault(name, printable(value))
     return table
 
 
@@ -102,8 +102,8 @@ def engine_of(fields: Mapping[str, str], where: str) -> tuple[str, Maybe[str]]:
         if version := fields.get(f"{name}_version"):
             return name, re.sub(r"^(?:df-)?v", "", version)
     program = fields.get("executable", "").rpartition("/")[2]
-    name = EXECUTABLES.get(program.lower(), "redis")
-    name = fields.get("server_name") or (name if name in ("valkey", "keydb") else "redis")
+    kinds = (fields.get("server_name"), EXECUTABLES.get(program.lower()))
+    name = next((kind for kind in kinds if kind is not None and kind in DATA_SERVERS), "redis")
     return name, fields.get("redis_version", Unread(f"INFO redis_version of {where}", "the server does not say"))
 
 
@@ -176,7 +176,7 @@ def read_config(link: Link) -> Maybe[tuple[Directive, ...]]:
         if isinstance(reply, ServerError):
             return Unread(f"CONFIG GET of {link.where}", reply.text[:200], REFUSED)
         if isinstance(reply, list) and len(reply) >= 2 and all(isinstance(part, bytes) for part in reply[:2]):
-            values[decode(reply[0])] = decode(reply[1])
+            values[decode(reply[0])] = printable(decode(reply[1]))
     return directives_of(values, link.where)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from checker.facts import Maybe, Unread
-from checker.probes.files import decode, read_bytes
+from checker.probes.files import decode, printable, read_bytes
 from checker.units import KIB
 
 Reply: TypeAlias = Any
@@ -52,7 +52,7 @@ class ServerError:
             "DENIED": "connect from the server's own machine, or set a password there (protected-mode)",
             "ERR": permitted,
         }
-        return Unread(where, self.text[:200], remedies.get(code.lstrip("-"), permitted))
+        return Unread(where, printable(self.text[:200]), remedies.get(code.lstrip("-"), permitted))
 
 
 def label(url: str) -> str:
@@ -118,7 +118,7 @@ class Link:
             return "no answer in time"
         if isinstance(error, redis.InvalidResponse) or not isinstance(error, redis.RedisError | OSError):
             return f"the answer is not the Redis protocol ({type(error).__name__})"
-        return decode(str(error).encode("utf-8", "surrogateescape")).rstrip(".")[:200]
+        return printable(decode(str(error).encode("utf-8", "surrogateescape"))).rstrip(".")[:200]
 
 
 @contextmanager

@@ -124,8 +124,13 @@ def find(root: Path) -> tuple[tuple[Found, ...], int, tuple[Unread, ...]]:
     return servers, others, problems
 
 
+def _is_fresh_fork(child: Found, parent: Found) -> bool:
+    """Is it a fork that has not got its own title yet? A server that was started anew differs in its arguments."""
+    return child.executable == parent.executable and child.cmdline == parent.cmdline
+
+
 def with_children(all_found: Iterable[Found]) -> tuple[tuple[Found, ...], int]:
-    """Give saving children to their parents: same file, and either a saving child's title or a server for a parent.
+    """Give saving children to their parents: they have a saving child's title, or still everything of their server's.
 
     A child whose server has died (the OOM killer takes the server first, KERNEL B8) is nobody's, and no server.
     """
@@ -136,7 +141,7 @@ def with_children(all_found: Iterable[Found]) -> tuple[tuple[Found, ...], int]:
     for pid, found in servers.items():
         parent = servers.get(found.stat.parent)
         saving = _CHILD_TITLE.match("".join(parse_cmdline(found.cmdline)[:1])) is not None
-        if parent is not None and (saving or parent.executable == found.executable):
+        if parent is not None and parent is not found and (saving or _is_fresh_fork(found, parent)):
             children[parent.pid] = found
         elif saving:
             orphans.add(pid)

@@ -22,10 +22,11 @@ from types import MappingProxyType
 from typing import Final
 
 from checker.facts import Maybe, Unread
+from checker.probes.files import AS_ROOT
 from checker.probes.proc import parse_cmdline
 
 _TITLE = re.compile(
-    r"(?P<program>.*\S) (?:(?P<bind>\S+):(?P<port>\d{1,5})|unixsocket:\S+)(?: \[(?P<mode>cluster|sentinel)\])? *",
+    r"(?P<program>.*\S) (?:(?P<bind>[!-~]+):(?P<port>\d{1,5})|unixsocket:\S+)(?: \[(?P<mode>cluster|sentinel)\])? *",
     re.DOTALL | re.ASCII,
 )
 
@@ -109,9 +110,8 @@ def parse(raw: bytes, arguments_bytes: int | None, where: str) -> Started:
     if room == 0:
         return Started((), title, f"{where} (started without arguments)")
     size = f"{room} bytes of them" if room else "how many is not known"
-    return Started(
-        Unread(where, f"the process title {cmdline[0]!r} replaced the arguments ({size})", KEEP_TITLE), title, where
-    )
+    why = f"the process title {cmdline[0]!r} replaced the arguments ({size})"
+    return Started(Unread(where, why, KEEP_TITLE if room else f"{AS_ROOT}; or {KEEP_TITLE}"), title, where)
 
 
 def room_for_arguments(title: Title | None, arguments_bytes: int | None) -> int | None:

@@ -139,3 +139,26 @@ def _mirror(source: Path, to: Path) -> None:
             target.symlink_to(path.readlink())
         elif path.is_file():
             target.write_bytes(path.read_bytes())
+
+
+def test_a_kubernetes_node_shows_each_container_with_what_binds_it():
+    """Hand-made: containerd with its own limit, CRI-O with crun below a pod's limit, Docker beside Kubernetes."""
+    seen = observe(FIXTURES / "cgroup_v2_kubernetes")
+    containerd, crio, docker = seen.servers
+    assert seen.problems == ()
+    assert [server.subject.container for server in seen.servers] == ["a" * 64, "b" * 64, "c" * 64]
+    assert [server.limit.value for server in seen.servers] == [1024 * MIB, 768 * MIB, UNLIMITED]
+    assert "cri-containerd" in containerd.limit.source
+    assert crio.limit.source.endswith("0b9d1c2e_3f4a_4b5c_9d6e_ba9876543210.slice/memory.max")
+    assert (containerd.oom_group, crio.oom_group, docker.oom_group) == (True, True, False)
+    assert (containerd.cpu_limit_cores, crio.cpu_limit_cores) == (0.5, UNLIMITED)
+    assert (containerd.config.maxmemory, crio.config.appendonly, docker.config.save) == (400 * MIB, True, ())
+    assert "inferred" in containerd.config.sources["maxmemory"]
+
+
+def test_inside_a_container_its_own_limit_is_seen_and_the_pods_is_not():
+    server = only("cgroup_v2_inside_container")
+    assert not isinstance(server.cgroup, Unread)
+    assert server.cgroup is not None
+    assert server.cgroup.ancestors_hidden
+    assert (server.limit.value, server.oom_group, server.volume.in_memory) == (512 * MIB, True, True)

@@ -178,3 +178,9 @@ def test_no_text_makes_them_raise(text, raw):
 @given(st.text(alphabet="0123456789abcdef- rwxps:\n", max_size=80))
 def test_no_line_of_maps_gives_a_negative_size(text):
     assert all(vma.size >= 0 for vma in proc.parse_vmas(text))
+
+
+def test_an_unknown_mode_is_not_called_not_needed(tmp_path):
+    why = Unread("/proc/sys/vm/overcommit_memory", "denied")
+    answer = proc.read_vmas(tmp_path, replace(NODE, overcommit_memory=why), _status(MIB))
+    assert answer == why

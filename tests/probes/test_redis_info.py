@@ -176,3 +176,9 @@ def test_no_values_make_them_raise(fields):
     info_of(fields, 0.0, "")
     write_rate(fields, fields, 1.0, "")
     keyspace(fields)
+
+
+def test_a_server_cannot_speak_to_the_readers_terminal():
+    fields = parse("redis_version:\x1b[2J7.0\nmem_allocator:a\x07b\nserver_name:\x1bevil\n")
+    assert "".join(fields.values()).isprintable()
+    assert engine_of(fields, "here")[0] == "redis"

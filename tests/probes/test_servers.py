@@ -73,9 +73,21 @@ def test_a_child_whose_server_was_killed_is_no_server():
     assert servers == ()
 
 
-def test_a_server_that_another_program_started_is_one():
-    servers, _ = with_children([found(7), found(8, parent=7, executable="/opt/other/redis-server")])
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"executable": "/opt/other/redis-server"}, id="another file"),
+        pytest.param({"title": "redis-server *:6380"}, id="another port: pid 1 of a container adopts all orphans"),
+    ],
+)
+def test_a_server_below_a_server_is_one(other):
+    servers, _ = with_children([found(7), found(8, parent=7, **other)])
     assert [one.pid for one in servers] == [7, 8]
+
+
+def test_nobody_is_its_own_child():
+    servers, _ = with_children([found(1, parent=1)])
+    assert [one.pid for one in servers] == [1]
 
 
 def stat(pid: int, parent: int = 1) -> str:
