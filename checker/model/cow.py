@@ -8,12 +8,20 @@ region of equal allocations (`regions_bytes`). Source: DOMAIN §2; checked by `b
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, expm1, inf, log1p
+from math import ceil, expm1, inf, isinf, log1p
 
 from checker.facts import Engine, Node, Population, Process
 from checker.model.access import touched_ratio
 from checker.model.allocators import jemalloc_size_class, jemalloc_slab_bytes
-from checker.model.layouts import Layout, Region, key_footprint_bytes, layout_of, sds_bytes, string_regions
+from checker.model.layouts import (
+    Layout,
+    Region,
+    embedded_object_bytes,
+    key_footprint_bytes,
+    layout_of,
+    sds_bytes,
+    string_regions,
+)
 from checker.model.overcommit import kernel_version
 from checker.policy import Distribution
 from checker.units import KIB
@@ -69,6 +77,7 @@ class Workload:
     distribution: Distribution
     compression: bool  # rdbcompression
     average_value_bytes: float | None = None  # where the shape is not known but the mean is
+    writes_before: float = inf  # since the data was loaded: overwritten values lie apart from their keys (glibc)
 
     @property
     def regions_known(self) -> bool:
@@ -106,7 +115,9 @@ def touched_per_write(workload: Workload) -> float:
     page = workload.page_size_bytes
     if workload.regions_known:
         regions, keys = _regions(workload)
-        return sum(_pages_per_slot(region, page) * region.slots * region.target_ratio for region in regions) / keys
+        displaced = _displaced_ratio(workload, keys, 1.0)
+        touches = (_pages_per_slot(region, page, displaced) * region.slots * region.target_ratio for region in regions)
+        return sum(touches) / keys
     return pages_per_write(workload.average_value_bytes or 0, page)
 
 
@@ -163,15 +174,31 @@ def regions_bytes(workload: Workload, writes: float) -> float:
     # Memory that the shape does not account for is fragmentation: the same slots on more pages, fewer to each.
     spread = workload.resident_bytes / shape_footprint_bytes(workload)
     spread = spread if spread > SPREAD_TOLERANCE_RATIO else 1.0
+    displaced = _displaced_ratio(workload, keys, writes)
 
     def live(progress: float) -> float:
         """Bytes copied and not yet given back when the child is `progress` (0 … 1) through the data."""
         touched = touched_ratio(workload.distribution, keys, writes * progress)
-        return sum(_region_bytes(region, touched, progress, page, spread) for region in regions)
+        return sum(
+            _region_bytes(region, touched, displaced=displaced, progress=progress, page=page, spread=spread)
+            for region in regions
+        )
 
     if any(region.dismissable and _whole_pages_per_slot(region, page) > 0 for region in regions):
         return max(live(step / DISMISS_STEPS) for step in range(1, DISMISS_STEPS + 1))
     return live(1.0)
+
+
+def _displaced_ratio(workload: Workload, keys: float, writes: float) -> float:
+    """Of the keys that `writes` touch, the share overwritten before: |A ∩ B| = |A| + |B| − |A ∪ B|."""
+    if isinf(workload.writes_before) or writes <= 0:
+        return 1.0
+
+    def touched(count: float) -> float:
+        return touched_ratio(workload.distribution, keys, count)
+
+    now, before = touched(writes), touched(workload.writes_before)
+    return min(1.0, max(0.0, (now + before - touched(writes + workload.writes_before)) / now))
 
 
 def shape_footprint_bytes(workload: Workload) -> float:
@@ -221,18 +248,20 @@ def _element(population: Population) -> Population:
     return replace(population, keys=round(population.keys * elements), key_bytes=each, value_bytes=each)
 
 
-def _region_bytes(region: Region, touched: float, progress: float, page: int, spread: float) -> float:
+def _region_bytes(
+    region: Region, touched: float, *, displaced: float, progress: float, page: int, spread: float
+) -> float:
     """Live copies of one region: the pages that keep them, and the pages that the child has not yet passed."""
     touched *= region.target_ratio
     if touched <= 0:
         return 0.0
     total_pages = region.slots * region.slot_bytes * spread / page
-    touching = _pages_per_slot(region, page) * region.slots / total_pages  # slots that reach into one page, on average
+    touching = _pages_per_slot(region, page, displaced) * region.slots / total_pages  # slots that reach into a page
     if region.dismissable:
         whole = _whole_pages_per_slot(region, page)
         if whole > 0:
             edge_pages = total_pages - whole * region.slots
-            edge_touching = (_pages_per_slot(region, page) - whole) * region.slots / max(edge_pages, 1e-9)
+            edge_touching = (_pages_per_slot(region, page, displaced) - whole) * region.slots / max(edge_pages, 1e-9)
             edges = edge_pages * _any_of(edge_touching, touched) if edge_pages > 0 else 0.0
             return page * (edges + whole * region.slots * (1 - progress) * touched)
     return page * total_pages * _any_of(touching, touched)
@@ -247,10 +276,11 @@ def _any_of(count: float, ratio: float) -> float:
     return -expm1(count * log1p(-ratio))
 
 
-def _pages_per_slot(region: Region, page: int) -> float:
-    """Pages that a written slot reaches into, on average over the places where it may begin."""
+def _pages_per_slot(region: Region, page: int, displaced: float) -> float:
+    """Pages that a written slot reaches into, on average over where it may begin, and those of its other pieces."""
     written = ceil(region.written_bytes / region.alignment) * region.alignment
-    return 1 + (written - region.alignment) / page
+    elsewhere = region.scattered_pieces + displaced * region.displaced_pieces
+    return 1 + (written - region.alignment) / page + elsewhere
 
 
 def _whole_pages_per_slot(region: Region, page: int) -> float:
@@ -283,9 +313,10 @@ def child_bytes(workload: Workload) -> float:
 
 def _freed_metadata_bytes(population: Population, layout: Layout, page: int) -> float:
     """jemalloc's record of each slab or extent that holds a freed value, on pages shared with the parent."""
-    if population.type != "string" or population.value_bytes <= layout.embed_limit:
+    key, value = round(population.key_bytes), round(population.value_bytes)
+    if population.type != "string" or embedded_object_bytes(key, value, layout) is not None:
         return 0.0
-    size = sds_bytes(round(population.value_bytes), 3)
+    size = sds_bytes(value, 3)
     if layout.allocator.is_large(size, page):
         return population.keys * EXTENT_METADATA_BYTES
     size_class = jemalloc_size_class(size, layout.allocator.quantum)

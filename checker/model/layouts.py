@@ -8,7 +8,7 @@ sources; an unknown family or version gets the layout that copies most (DICT, wi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -29,8 +29,16 @@ HASHTABLE_BUCKET_ENTRIES: Final = 7
 EMBSTR_LIMIT: Final = 44
 """Longest string that shares its allocation with its robj (src/object.c, OBJ_ENCODING_EMBSTR_SIZE_LIMIT)."""
 
-EMBEDDED_KEY_LIMIT: Final = {(8, 1): 64, (9, 0): 128}
-"""Valkey embeds the value beside the key while the whole object is not larger (src/object.c): by version."""
+EMBEDDING: Final = {(8, 1): (ROBJ, 64), (9, 0): (ROBJ - POINTER, 64), (9, 1): (ROBJ - POINTER, 128)}
+"""Valkey embeds the value beside the key while the object is not larger than a limit, and since 9.0 in the place of its
+pointer (src/object.c, createStringObjectWithKeyAndExpire, shouldEmbedStringObject): since → (bytes of robj, limit)."""
+
+
+GLIBC_RAW_PIECES: Final = 1.5
+GLIBC_EMBEDDED_PIECES: Final = 0.3
+"""With glibc a write to Valkey ≥ 8.1 touches further places of the heap: the object apart from its value, chained
+buckets, and the free neighbours that malloc links. Measured on valkey 9.1.2, comparing the memory of server and child:
+0.3 a write for embedded values; 1 (one command at a time) to 2 (100 pipelined) for longer ones."""
 
 
 class Keyspace(Enum):
@@ -46,7 +54,7 @@ class Layout:
 
     keyspace: Keyspace
     allocator: Allocator
-    embed_limit: int  # bytes of an object up to which the value is embedded beside the key
+    embedding: tuple[int, int]  # KEY_IN_OBJECT: bytes of robj before an embedded value, and the largest such object
     child_dismisses: bool  # gives saved values back by madvise (Redis ≥ 7.0 with jemalloc: src/object.c dismissObject)
     child_frees: bool  # frees saved values (Valkey ≥ 8.1: src/object.c dismissSds → sdsfree)
 
@@ -60,6 +68,8 @@ class Region:
     written_bytes: int  # of a slot, when it is written
     alignment: int  # places within a page at which a slot may begin
     target_ratio: float = 1.0
+    scattered_pieces: float = 0.0  # further places of the same pages that a write touches, away from the slot itself
+    displaced_pieces: float = 0.0  # … once the key has been overwritten since it was loaded
     dismissable: bool = False  # the child may give whole pages inside a slot back once it has saved them
 
 
@@ -69,14 +79,13 @@ def layout_of(engine: Engine) -> Layout:
     allocator = allocator_of(engine.allocator)
     jemalloc = allocator.name == "jemalloc"
     key_in_object = engine.name == "valkey" and version is not None and version >= (8, 1)
-    embed_limit = EMBSTR_LIMIT
-    if key_in_object and version is not None:
-        embed_limit = max((limit for since, limit in EMBEDDED_KEY_LIMIT.items() if since <= version), default=64)
+    known = version or (0, 0)
+    embedding = next((each for since, each in reversed(EMBEDDING.items()) if since <= known), (ROBJ, 64))
     redis_7 = engine.name in ("redis", "valkey") and version is not None and version >= (7, 0)
     return Layout(
         keyspace=Keyspace.KEY_IN_OBJECT if key_in_object else Keyspace.DICT,
         allocator=allocator,
-        embed_limit=embed_limit,
+        embedding=embedding,
         child_dismisses=jemalloc and redis_7 and not key_in_object,
         child_frees=jemalloc and key_in_object,
     )
@@ -108,7 +117,7 @@ def string_regions(population: Population, layout: Layout, page: int) -> tuple[R
     if layout.keyspace is Keyspace.KEY_IN_OBJECT:
         return _regions_with_key_in_object(population, layout, page)
     if layout.allocator.name == "libc":
-        return (_libc_neighbours(population, layout, page),)
+        return _libc_neighbours(population, layout, page)
     return _regions_of_dict(population, layout, page)
 
 
@@ -118,8 +127,8 @@ def key_footprint_bytes(population: Population, layout: Layout, page: int) -> fl
     key, value = round(population.key_bytes), round(population.value_bytes)
     if layout.keyspace is Keyspace.KEY_IN_OBJECT:
         table = HASHTABLE_BUCKET * _hashtable_buckets(population.keys) / max(1, population.keys)
-        embedded = _embedded_object_bytes(key, value)
-        if embedded <= layout.embed_limit:
+        embedded = embedded_object_bytes(key, value, layout)
+        if embedded is not None:
             return table + slot(embedded, page)
         return table + slot(ROBJ + 1 + sds_bytes(key), page) + slot(sds_bytes(value, 3), page)
     table = POINTER * _power_of_two_at_least(population.keys) / max(1, population.keys)
@@ -145,19 +154,29 @@ def _regions_with_key_in_object(population: Population, layout: Layout, page: in
     """Valkey 8.1: an embedded value is a new object and a new pointer in the bucket; a long one is swapped in place."""
     keys = population.keys
     key, value = round(population.key_bytes), round(population.value_bytes)
-    embedded = _embedded_object_bytes(key, value)
-    if embedded <= layout.embed_limit:
-        buckets = _hashtable_buckets(keys)
-        # A bucket array is one allocation: its slots are the buckets, of which `keys` pointers are written at random.
-        pointers = buckets * HASHTABLE_BUCKET / max(1, keys)
-        bucket = Region(keys, max(1, round(pointers)), POINTER, POINTER)
-        return bucket, _region(keys, embedded, layout, page)
+    embedded = embedded_object_bytes(key, value, layout)
+    if embedded is not None:
+        return _bucket_region(keys), _scattered(_region(keys, embedded, layout, page), layout, GLIBC_EMBEDDED_PIECES)
     obj = _region(keys, ROBJ + 1 + sds_bytes(key), layout, page, written=ROBJ)
-    return obj, _value_region(population, layout, page)
+    values = _value_region(population, layout, page)
+    if layout.allocator.name == "jemalloc":
+        return obj, values
+    both = replace(values, slot_bytes=obj.slot_bytes + values.slot_bytes)
+    return (_scattered(both, layout, GLIBC_RAW_PIECES),)
 
 
-def _libc_neighbours(population: Population, layout: Layout, page: int) -> Region:
-    """glibc malloc lays the pieces of a key side by side: one region with slots of their sum."""
+def _bucket_region(keys: float) -> Region:
+    """The bucket array is one allocation, of whose pointers one a key is written."""
+    pointer_spacing = _hashtable_buckets(keys) * HASHTABLE_BUCKET / max(1, keys)
+    return Region(keys, max(1, round(pointer_spacing)), POINTER, POINTER)
+
+
+def _scattered(region: Region, layout: Layout, pieces: float) -> Region:
+    return replace(region, scattered_pieces=pieces) if layout.allocator.name == "libc" else region
+
+
+def _libc_neighbours(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
+    """glibc lays the pieces of a key side by side as they are loaded; an overwrite moves object and value elsewhere."""
     slot = layout.allocator.slot_bytes
     value = round(population.value_bytes)
     pieces = slot(DICT_ENTRY, page) + slot(sds_bytes(round(population.key_bytes)), page)
@@ -165,7 +184,8 @@ def _libc_neighbours(population: Population, layout: Layout, page: int) -> Regio
         pieces += slot(ROBJ + sds_bytes(value, 3), page)
     else:
         pieces += slot(ROBJ, page) + slot(sds_bytes(value, 3), page)
-    return Region(population.keys, pieces, pieces, layout.allocator.alignment(pieces, page))
+    alignment = layout.allocator.alignment(pieces, page)
+    return (Region(population.keys, pieces, pieces, alignment, displaced_pieces=1.0),)
 
 
 def _value_region(population: Population, layout: Layout, page: int) -> Region:
@@ -187,8 +207,11 @@ def _sharing_with(key_slot: int, region: Region) -> Region:
     return Region(2 * region.slots, region.slot_bytes, region.written_bytes, region.alignment, target_ratio=0.5)
 
 
-def _embedded_object_bytes(key: int, value: int) -> int:
-    return ROBJ + 1 + sds_bytes(key) + sds_bytes(value, 3)
+def embedded_object_bytes(key: int, value: int, layout: Layout) -> int | None:
+    """Bytes of an object that holds key and value; None where they are too long to be embedded."""
+    header, limit = layout.embedding
+    size = header + 1 + sds_bytes(key) + sds_bytes(value, 3)
+    return size if size <= limit else None
 
 
 def _hashtable_buckets(keys: float) -> int:
