@@ -358,6 +358,9 @@ def follow(pod: Pod, container: Container, image: Image, environment: Environmen
             results = shell.command(argv, path) if argv else [path]
         except RecursionError:
             results = shell.unread(" ".join(argv), path)
+        if shell.cut_short and not any(run.what in DATA_SERVERS for result in results for run in result.runs):
+            named = [line.text for word in argv for line in files.held.get(path.absolute(word), ())]
+            results += shell.unread("\n".join([*argv, *named]), path.copy())
         for result in results:
             outcome = Outcome(result.runs, result.files, world)
             outcomes += [outcome] if outcome not in outcomes else []
