@@ -84,7 +84,7 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     workload = plan.workload
     with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
         fill(connection, workload, plan.seed, progress)
-        _bound(connection)
+        _settle(connection)
         idle = (
             nullcontext() if workload.write_rate_per_second == 0 else writing(server.socket_path, workload, plan.seed)
         )
@@ -111,8 +111,14 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     return Run(case=forked.case, prediction=predict(forked.case), live=live)
 
 
-def _bound(connection: Connection) -> None:
-    """Set maxmemory just above what is used: without, nothing would bound the dataset, and no limit could be safe."""
+def _settle(connection: Connection) -> None:
+    """Leave the loading behind: give back what it freed, and set maxmemory just above what is used.
+
+    What jemalloc gives back by itself does so ten seconds after, perhaps during the save: pages that only the child has
+    left, which it counts as copies (2 MB were seen). Without maxmemory nothing would bound the dataset, and no limit
+    could be safe.
+    """
+    connection.command("MEMORY", "PURGE")
     used = int(connection.info("memory")["used_memory"])
     connection.command("CONFIG", "SET", "maxmemory", str(round(used * MAXMEMORY_RATIO)))
 

@@ -109,7 +109,7 @@ def test_the_kernel_kills_at_half_of_what_the_fork_needs() -> None:
 
 @needs_server
 @needs_cgroup
-def test_with_oom_score_adj_the_kernel_kills_the_child_and_the_server_lives() -> None:
+def test_with_oom_score_adj_the_kernel_kills_the_child_and_sometimes_the_server_after_it() -> None:
     with running_server(SERVERS[0]) as server, server.connect() as connection:
         fill(connection, SMALL, 1, silent)
         connection.command("CONFIG", "SET", "oom-score-adj", "yes")
@@ -118,8 +118,10 @@ def test_with_oom_score_adj_the_kernel_kills_the_child_and_the_server_lives() ->
             assert isinstance(server.cgroup, cgroup.MemoryCgroup)
             server.cgroup.set_limit(before.rss_anon_bytes + 6 * MIB)
             forked = fork.save(server, connection, before, silent)
-        assert server.exit_status() is None
-    assert forked.outcome == "child killed"
+        # Newer kernels often take the server too, before the child has given its memory back (KERNEL B8): 5 of 15
+        # times on 6.18.
+        expected = ("child killed", None) if server.oom_kills() == 1 else ("server killed", -signal.SIGKILL)
+        assert (forked.outcome, server.exit_status()) == expected
     assert forked.case.measured_cow() is None
 
 
