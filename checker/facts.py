@@ -248,6 +248,14 @@ class Info:
     loading: Maybe[bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a server really wrote in some time, counted without a fork (soft-dirty pages)."""
+
+    bytes: int  # distinct anonymous pages × page size
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """What is under the data directory."""
@@ -300,6 +308,7 @@ class Server:
     volume: Volume
     info: Info | None = None  # None: nobody asked the server
     shape: tuple[Population, ...] = ()  # () is not known
+    written: Maybe[Written] | None = None  # None: nobody asked for the measurement
     declared: Declared = field(default_factory=Declared)
     lines: Mapping[str, int] = field(default_factory=dict)  # field of a manifest ("resources.limits.memory") → line
     unread: tuple[Unread, ...] = ()  # everything else that could not be read, for the report
