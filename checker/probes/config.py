@@ -8,10 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from checker.engines import NOT_FORKING
 from checker.facts import Config, Maybe, Unread
-from checker.probes import redis_conf, started
+from checker.probes import oci, redis_conf, started
 from checker.probes.inside import Inside
 from checker.probes.proc import Stat
 from checker.probes.redis_conf import Directive
+
+NO_CONTAINER = Unread("process.args", "not in a container that the host's runtimes know")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +32,44 @@ class Told:
         return values[-1] if values else None
 
 
-def of_process(proc: Path, inside: Inside, cmdline: bytes, stat: Stat, engine_name: str) -> Told:
-    """Find out what a running server was told, without asking it."""
+def of_process(
+    proc: Path,
+    inside: Inside,
+    cmdline: bytes,
+    stat: Stat,
+    *,
+    engine_name: str,
+    container_args: Maybe[tuple[str, ...]] = NO_CONTAINER,
+) -> Told:
+    """Find out what a running server was told, without asking it.
+
+    `container_args`: `process.args` of the container's specification, where there is one.
+    """
     start = started.parse(cmdline, stat.arguments_bytes, str(proc / "cmdline"))
-    if isinstance(start.arguments, Unread):
-        return _inferred(start, inside, stat, engine_name) or Told(
-            (), True, (start.arguments,), (start.arguments,), start.title
-        )
-    return from_arguments(start.arguments, inside, engine_name, start.title)
+    if not isinstance(start.arguments, Unread):
+        return from_arguments(start.arguments, inside, engine_name, start.title)
+    room = started.room_for_arguments(start.title, stat.arguments_bytes)
+    if start.title is not None and room is not None:
+        passed_on = None if isinstance(container_args, Unread) else oci.behind_program(container_args, room)
+        if passed_on is not None:
+            return from_arguments(passed_on, inside, engine_name, start.title, source="process.args of the container")
+        if (told := _inferred(start.title, room, inside, engine_name)) is not None:
+            return told
+    return Told((), True, (start.arguments,), (start.arguments,), start.title)
 
 
 def from_arguments(
-    arguments: Sequence[str], inside: Inside, engine_name: str, title: started.Title | None = None
+    arguments: Sequence[str],
+    inside: Inside,
+    engine_name: str,
+    title: started.Title | None = None,
+    *,
+    source: str = "command line",
 ) -> Told:
     """Read what comes behind the program's name, and the file it names."""
     if engine_name in NOT_FORKING:  # they have flags in the manner of `--maxmemory=4gb`, and files of their own kind
         arguments = [part for argument in arguments if argument[:2] == "--" for part in argument.split("=", 1)]
-    parsed = redis_conf.parse_arguments(arguments, "command line")
+    parsed = redis_conf.parse_arguments(arguments, source)
     told = Told((), bool(arguments), (), (), title)
     if parsed.config_file is not None:
         told = from_file(parsed.config_file, inside, title)
@@ -88,11 +111,8 @@ def _include(inside: Inside, pattern: str) -> Maybe[Sequence[tuple[str, str]]]:
     return [(path, text) for path, text in texts if isinstance(text, str)]
 
 
-def _inferred(start: started.Started, inside: Inside, stat: Stat, engine_name: str) -> Told | None:
+def _inferred(title: started.Title, room: int, inside: Inside, engine_name: str) -> Told | None:
     """Return the configuration file that must have been the arguments, where only one can have been."""
-    room = started.room_for_arguments(start.title, stat.arguments_bytes)
-    if start.title is None or room is None:
-        return None
     patterns = [*started.CONFIG_FILES.get(engine_name, ()), *started.CONFIG_FILES["everywhere"]]
     if isinstance(inside.directory, str):
         here = PurePosixPath(inside.directory)
@@ -101,9 +121,9 @@ def _inferred(start: started.Started, inside: Inside, stat: Stat, engine_name: s
     files = {path for paths in found for path in paths}
     candidates = []
     for file, extra in started.fitting(room, sorted(files)).items():
-        told = from_file(file, inside, start.title, " (inferred: it fits the size of the hidden arguments)")
+        told = from_file(file, inside, title, " (inferred: it fits the size of the hidden arguments)")
         settings = {name: value for name in ("port", "dir") if (value := told.last(name)) is not None}
-        if not told.missing and started.agrees(settings, start.title, inside.directory):
+        if not told.missing and started.agrees(settings, title, inside.directory):
             candidates.append((file, extra, told))
     if len(candidates) != 1:
         return None

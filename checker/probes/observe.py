@@ -21,7 +21,7 @@ from checker.facts import (
     Subject,
     Unread,
 )
-from checker.probes import asked, matching, program, redis_info, servers, volume
+from checker.probes import asked, matching, oci, program, redis_info, servers, volume
 from checker.probes import cgroup as cgroups
 from checker.probes import config as configs
 from checker.probes import node as nodes
@@ -119,7 +119,10 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
     """Everything about one process; `None` when it went away while we looked."""
     proc = machine.root / "proc" / str(found.pid)
     inside = of_process(proc)
-    told = configs.of_process(proc, inside, found.cmdline, found.stat, found.kind)
+    group = cgroups.read(proc, machine.hierarchies)
+    container = None if isinstance(group, Unread) else group.container_id
+    args = configs.NO_CONTAINER if container is None else oci.read_args(of_process(machine.root / "proc/1"), container)
+    told = configs.of_process(proc, inside, found.cmdline, found.stat, engine_name=found.kind, container_args=args)
     name = _name(found, told, answer)
     if answer is not None:
         told = asked.told(answer, told, inside)
@@ -127,14 +130,13 @@ def _server(machine: _Machine, found: servers.Found, answer: redis_info.Answer |
     if answer is not None:
         version, allocator = answer.version, answer.get("mem_allocator")
     config = configs.effective(told, inside, found.kind, version if isinstance(version, str) else None)
-    group = cgroups.read(proc, machine.hierarchies)
     names = [config.dbfilename] if isinstance(config.dbfilename, str) else ["dump.rdb"]
     names += [told.last("appenddirname") or "appendonlydir", told.last("appendfilename") or "appendonly.aof"]
     server = Server(
         subject=Subject(
             source="process",
             name=name,
-            container=None if isinstance(group, Unread) else group.container_id,
+            container=container,
             pid=found.pid,
         ),
         engine=Engine(name=found.kind, version=version, allocator=allocator, forks=found.kind in FORKING),

@@ -48,7 +48,8 @@ class Arguments:
 
 _SPACE: Final = " \t\n\v\f\r"
 _TOKEN: Final = re.compile(
-    r"""[^\s"'\0]*(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\'|[^'])*)')?(?=[ \t\n\v\f\r]|\Z)""", re.DOTALL
+    r"""[^\s"']*(?:"(?P<double>(?:\\.|[^"\\])*)"|'(?P<single>(?:\\'|[^'\\]|\\(?!'))*)')?(?=\s|\Z)""",
+    re.DOTALL | re.ASCII,
 )
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
@@ -56,6 +57,7 @@ _CONTROL: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 
 def split_arguments(line: str) -> tuple[str, ...] | None:
     """Split as sdssplitargs() does; `None` for unbalanced quotes, or a closing quote with text right behind it."""
+    line = line.partition("\0")[0]  # where a C string ends
     tokens: list[str] = []
     position = 0
     while True:
@@ -93,8 +95,8 @@ def _directive(line: str, source: str) -> tuple[Directive | None, Unread | None]
         return None, None
     tokens, problem = split_arguments(line), None
     if tokens is None:
-        name, *rest = line.split(None, 1)
-        tokens = (name, *rest)
+        name, _, rest = line.partition(" ")
+        tokens = (name, rest)
         problem = Unread(source, f"unbalanced quotes in {line[:80]!r}: Redis refuses to start", "close the quote")
     if not tokens:
         return None, None

@@ -61,15 +61,15 @@ def group(keys: Iterable[Key], total_keys: int) -> tuple[Population, ...]:
         seen += len(members)
         until = round(total_keys * seen / sampled)  # cumulative, so that rounding never adds up
         count, given = until - given, until
-        mean = 1 / len(members)
+        sampled_here = len(members)
         populations.append(
             Population(
                 keys=count,
-                value_bytes=sum(key.value_bytes for key in members) * mean,
-                key_bytes=sum(key.key_bytes for key in members) * mean,
+                value_bytes=sum(key.value_bytes for key in members) / sampled_here,
+                key_bytes=sum(key.key_bytes for key in members) / sampled_here,
                 type=kind,
                 encoding=encoding,
-                elements=sum(key.elements for key in members) * mean,
+                elements=sum(key.elements for key in members) / sampled_here,
             )
         )
     return tuple(population for population in populations if population.keys)

@@ -5,6 +5,7 @@ are lost, and /proc/<pid>/environ behind them. What is left: the title says the 
 sentinel; the working directory *is* `dir`; and the kernel remembers how many bytes the arguments had
 (arg_end − arg_start of /proc/<pid>/stat). From that:
 
+- in a container, the runtime's specification has the arguments (checker.probes.oci): those whose size is just right;
 - no byte besides the program's own name: there were no arguments, and the engine's defaults hold;
 - exactly the bytes of one configuration file that lies where such files lie, alone or with the arguments that service
   units add (`--supervised systemd`), and which agrees with the title's port and with `dir`: that file;
@@ -23,6 +24,7 @@ from typing import Final
 
 from checker.facts import Maybe, Unread
 from checker.probes.files import AS_ROOT
+from checker.probes.oci import size
 from checker.probes.proc import parse_cmdline
 
 _TITLE = re.compile(
@@ -118,7 +120,7 @@ def room_for_arguments(title: Title | None, arguments_bytes: int | None) -> int 
     """Bytes that the arguments behind the program's name had, with the NUL behind each."""
     if title is None or arguments_bytes is None:
         return None
-    room = arguments_bytes - len(title.program.encode("utf-8", "surrogateescape")) - 1
+    room = arguments_bytes - size([title.program])
     return room if room >= 0 else None
 
 
@@ -127,7 +129,7 @@ def fitting(room: int, files: Iterable[str]) -> dict[str, tuple[str, ...]]:
     fits: dict[str, tuple[str, ...]] = {}
     for file in files:
         for extra in UNIT_ARGUMENTS:
-            if sum(len(argument.encode("utf-8", "surrogateescape")) + 1 for argument in (file, *extra)) == room:
+            if size((file, *extra)) == room:
                 fits[file] = extra
     return fits
 

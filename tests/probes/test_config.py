@@ -26,7 +26,9 @@ def inside(tmp_path: Path) -> Inside:
 
 
 def read(inside: Inside, cmdline: str, arguments_bytes: int | None = None):
-    told = config.of_process(Path("/proc/7"), inside, cmdline.encode(), Stat("", 1, 1, arguments_bytes), "redis")
+    told = config.of_process(
+        Path("/proc/7"), inside, cmdline.encode(), Stat("", 1, 1, arguments_bytes), engine_name="redis"
+    )
     return config.effective(told, inside, "redis", "7.0.15"), told.problems
 
 
@@ -106,3 +108,22 @@ def test_the_title_says_cluster(inside):
 def test_flags_with_an_equals_sign_are_those_of_servers_that_do_not_fork(inside):
     told = config.from_arguments(("--maxmemory=4gb", "--dir", "/data", "--cache_mode"), inside, "dragonfly")
     assert told.last("maxmemory") == "4gb"
+
+
+def test_a_containers_specification_has_the_hidden_arguments(inside):
+    args = ("docker-entrypoint.sh", "redis-server", "/etc/redis/redis.conf", "--maxmemory", "1gb")
+    size = hidden("/etc/redis/redis.conf --maxmemory 1gb")
+    told = config.of_process(
+        Path("/proc/7"), inside, b"redis-server *:6379", Stat("", 1, 1, size), engine_name="redis", container_args=args
+    )
+    seen = config.effective(told, inside, "redis", "7.0.15")
+    assert (seen.maxmemory, seen.appendonly, told.problems) == (2**30, True, ())
+    assert seen.sources["maxmemory"] == "process.args of the container"
+
+
+def test_a_specification_of_another_size_is_not_believed(inside):
+    args = ("redis-server", "--maxmemory", "1gb")
+    told = config.of_process(
+        Path("/proc/7"), inside, b"redis-server *:6379", Stat("", 1, 1, 99), engine_name="redis", container_args=args
+    )
+    assert told.missing

@@ -154,6 +154,8 @@ def test_a_kubernetes_node_shows_each_container_with_what_binds_it():
     assert (containerd.cpu_limit_cores, crio.cpu_limit_cores) == (0.5, UNLIMITED)
     assert (containerd.config.maxmemory, crio.config.appendonly, docker.config.save) == (400 * MIB, True, ())
     assert "inferred" in containerd.config.sources["maxmemory"]
+    assert docker.config.sources["maxmemory"] == "process.args of the container"
+    assert docker.config.maxmemory == 100 * MIB
 
 
 def test_inside_a_container_its_own_limit_is_seen_and_the_pods_is_not():
