@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_NOTHING_CHECKED = 3
+EXIT_BUG = 70
+"""sysexits.h EX_SOFTWARE: a crash must not look like a finding (Python would exit with 1)."""
 
 SEVERITY: Sequence[str] = ("unknown", "risky", "unsafe")
 """Verdicts that `--fail-on` can name, in rising order; `safe` never fails."""
@@ -358,7 +360,14 @@ def _exit_code(grades: Sequence[Grade], fail_on: str) -> int:
 
 def main() -> None:
     """Entry point of the `bgsafe` command."""
-    cli(prog_name="bgsafe")
+    try:
+        cli(prog_name="bgsafe")
+    except Exception:  # noqa: BLE001 - the last resort: whatever it is, it is our bug and no verdict
+        import traceback
+
+        traceback.print_exc()
+        click.echo("bgsafe: this is a bug in bgsafe, not a verdict; please report it with the lines above", err=True)
+        sys.exit(EXIT_BUG)
 
 
 if __name__ == "__main__":
