@@ -220,11 +220,8 @@ def started(binary: str, arguments: Sequence[str], directory: Path) -> Iterator[
         try:
             deadline = time.monotonic() + 5
             client = redis.Redis(unix_socket_path=str(directory / "s.sock"))
-            while process.poll() is None and time.monotonic() < deadline:
-                with contextlib.suppress(redis.ConnectionError):
-                    if client.ping():
-                        break
-                time.sleep(0.02)
+            while process.poll() is None and not (directory / "s.sock").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
             yield client if process.poll() is None else None
             client.close()
         finally:
