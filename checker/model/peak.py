@@ -74,17 +74,18 @@ def resident_that_fits(save: Save, write_rate_per_second: float, limit_bytes: fl
 
 
 def scaled(save: Save, resident: float) -> Save:
-    """The same save of more or less of the same data: keys, time, page tables and files grow with it."""
-    workload = save.workload
+    """The same save of more or less of the same data: keys, time and files grow in proportion, page tables by need."""
+    workload, page = save.workload, save.workload.page_size_bytes
     ratio = resident / workload.resident_bytes if workload.resident_bytes else 0.0
     shape = tuple(replace(population, keys=round(population.keys * ratio)) for population in workload.shape)
-    own = page_table_bytes(workload.resident_bytes, workload.page_size_bytes) + workload.resident_bytes
+    more = resident - workload.resident_bytes
+    tables = page_table_bytes(more, page)
     return replace(
         save,
         workload=replace(workload, resident_bytes=round(resident), shape=shape),
         seconds=save.seconds * ratio,
-        base_bytes=max(0.0, save.base_bytes - own) + own * ratio,
-        child_page_tables_bytes=save.child_page_tables_bytes * ratio,
+        base_bytes=max(0.0, save.base_bytes + more + tables),
+        child_page_tables_bytes=max(page_table_bytes(resident, page), save.child_page_tables_bytes + tables),
         memory_file_bytes=save.memory_file_bytes * ratio,
     )
 

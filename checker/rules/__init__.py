@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from checker.estimate import gather
+from checker.estimate import Evidence, gather
 from checker.facts import Node, Server, Unread
 from checker.policy import Assumptions, Policy
 from checker.rules import (
@@ -67,29 +67,34 @@ def judge(
     neighbours: Sequence[Server] = (),
 ) -> Verdict:
     """Judge one server. `neighbours` are the other servers of the same machine."""
-    evidence = gather(server, node, assumptions or Assumptions(), policy or Policy(), neighbours)
-    answers = [(rule, rule.check(evidence)) for rule in RULES]
-    findings = [(rule, _ignored(finding, server)) for rule, finding in answers if finding is not None]
-    grade = _grade(findings)
-    numbers = evidence.numbers
-    return Verdict(
-        server=server,
-        grade=grade,
-        fork_causes=evidence.causes,
-        estimate=None if isinstance(numbers, Unread) else numbers.estimate,
-        fork=evidence.fork,
-        findings=tuple(finding for _, finding in findings),
-        recommendation=recommend(evidence, grade),
-    )
+    assumptions, policy = assumptions or Assumptions(), policy or Policy()
+    others = tuple(gather(other, node, assumptions, policy) for other in neighbours)
+    return _judged(replace(gather(server, node, assumptions, policy), neighbours=others))
 
 
 def judge_all(
     servers: Sequence[Server], node: Node | None, assumptions: Assumptions | None = None, policy: Policy | None = None
 ) -> tuple[Verdict, ...]:
     """Judge the servers of one machine, each beside the others."""
+    gathered = [gather(server, node, assumptions or Assumptions(), policy or Policy()) for server in servers]
     return tuple(
-        judge(server, node, assumptions, policy, [other for other in servers if other is not server])
-        for server in servers
+        _judged(replace(each, neighbours=tuple(other for other in gathered if other is not each))) for each in gathered
+    )
+
+
+def _judged(evidence: Evidence) -> Verdict:
+    answers = [(rule, rule.check(evidence)) for rule in RULES]
+    findings = [(rule, _ignored(finding, evidence.server)) for rule, finding in answers if finding is not None]
+    grade = _grade(findings)
+    numbers = evidence.numbers
+    return Verdict(
+        server=evidence.server,
+        grade=grade,
+        fork_causes=evidence.causes,
+        estimate=None if isinstance(numbers, Unread) else numbers.estimate,
+        fork=evidence.fork,
+        findings=tuple(finding for _, finding in findings),
+        recommendation=recommend(evidence, grade),
     )
 
 
@@ -108,4 +113,3 @@ def _grade(findings: Sequence[tuple[Rule, Finding]]) -> Grade:
     if "unknown" in deciding:
         return "unknown"
     return "risky" if "warn" in deciding else "safe"
-

@@ -1,6 +1,7 @@
 """Does a CPU limit slow the child, so that more is copied?
 
-Why: copies grow with the time that the child lives, and child and server share the quota. Source: DOMAIN §2.
+Why: copies grow with the time that the child lives, and child and server share the quota.
+Source: kernel/sched/fair.c; docs/model.md, "What makes a save longer".
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from checker.estimate import Evidence, cpu_stretch_ratio
 from checker.facts import Unread
 from checker.rules.rule import Rule
+from checker.rules.words import named, words_for
 from checker.verdict import Finding
 
 ID = "cpu-limit-stretches-save"
@@ -27,7 +29,7 @@ def check(evidence: Evidence) -> Finding | None:
         ID,
         "warn",
         f"the CPU limit of {limit:g} cores makes a save take up to {ratio:.1f} times as long ({counted})",
-        "raise resources.limits.cpu to 2 or remove it",
+        f"raise {named(evidence, words_for(evidence).two_cores)}, or remove it",
     )
 
 

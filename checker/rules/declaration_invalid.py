@@ -1,6 +1,6 @@
 """Is every bgsafe.io/ annotation understood?
 
-Why: a mistyped annotation must not become a silent default. Source: DESIGN, policy.
+Why: a mistyped annotation must not become a silent default. Source: manifests/declarations.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def check(evidence: Evidence) -> Finding | None:
     wrong = evidence.server.declared.wrong
     if not wrong:
         return None
-    return Finding(ID, "unknown", "; ".join(f"{each.where}: {each.why}" for each in wrong), wrong[0].remedy or None)
+    remedy = "; ".join(dict.fromkeys(each.remedy for each in wrong if each.remedy))
+    return Finding(ID, "unknown", "; ".join(f"{each.where}: {each.why}" for each in wrong), remedy or None)
 
 
 RULE = Rule(ID, check, decides=True)

@@ -1,34 +1,36 @@
 """Does the expected case fit the limit?
 
 Why: this is the save that gets the server killed at today's write rate. A server that never forks is judged on its
-resident memory alone. Source: model/peak.py; DOMAIN §2, §3.
+resident memory alone. Source: model/peak.py; docs/model.md, "The peak".
 """
 
 from __future__ import annotations
 
-from checker.estimate import Evidence
+from checker.estimate import Evidence, Numbers
 from checker.facts import Unlimited, Unread
 from checker.rules.rule import Rule
-from checker.units import format_bytes, format_count, format_quantity, round_up_size
-from checker.verdict import Estimate, Finding
+from checker.rules.sizing import largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.words import raise_limit
+from checker.units import format_bytes, format_count, format_redis_memory
+from checker.verdict import Finding
 
 ID = "expected-peak-over-limit"
 
 
 def check(evidence: Evidence) -> Finding | None:
     """Compare the expected peak, or without a fork the resident size, with the limit."""
-    limit = evidence.limit.value
+    limit, numbers = evidence.limit.value, evidence.numbers
     if isinstance(limit, Unlimited):
         return None
     if isinstance(limit, Unread):
         return Finding(ID, "unknown", f"the memory limit is not known: {limit}", limit.remedy or None)
-    if isinstance(evidence.numbers, Unread):
-        return _without_numbers(evidence, evidence.numbers)
-    estimate = evidence.numbers.estimate
+    if isinstance(numbers, Unread):
+        return _without_numbers(evidence, numbers)
     if evidence.forks is False:
-        return _resident_alone(round(evidence.numbers.save.base_bytes), limit)
+        return _resident_alone(evidence, numbers, limit)
+    estimate = numbers.estimate
     peak = estimate.peak_expected_bytes
-    numbers = (
+    said = (
         f"at {format_count(estimate.write_rate_per_second)} writes/s a save of {estimate.save_seconds:.1f} s "
         f"peaks at {format_bytes(peak)}"
     )
@@ -36,11 +38,10 @@ def check(evidence: Evidence) -> Finding | None:
         return Finding(
             ID,
             "fail",
-            f"{numbers}, {format_bytes(peak - limit)} over the limit of {format_bytes(limit)}: the kernel kills",
-            f"raise resources.limits.memory to {format_quantity(round_up_size(peak))}, lower maxmemory, "
-            f"or write less while it saves{_budget(estimate)}",
+            f"{said}, {format_bytes(peak - limit)} over the limit of {format_bytes(limit)}: the kernel kills",
+            _remedy(evidence, numbers, limit),
         )
-    return Finding(ID, "pass", f"{numbers}, {format_bytes(limit - peak)} below the limit of {format_bytes(limit)}")
+    return Finding(ID, "pass", f"{said}, {format_bytes(limit - peak)} below the limit of {format_bytes(limit)}")
 
 
 def _without_numbers(evidence: Evidence, why: Unread) -> Finding | None:
@@ -49,16 +50,21 @@ def _without_numbers(evidence: Evidence, why: Unread) -> Finding | None:
     return Finding(ID, "unknown", f"the peak cannot be computed: {why}", why.remedy or None)
 
 
-def _resident_alone(held: int, limit: int) -> Finding:
-    numbers = f"it never forks, and holds {format_bytes(held)} of the limit of {format_bytes(limit)}"
+def _resident_alone(evidence: Evidence, numbers: Numbers, limit: int) -> Finding:
+    held = round(numbers.save.base_bytes)
+    said = f"it never forks, and {format_bytes(held)} of the limit of {format_bytes(limit)} are held"
     if held > limit:
-        return Finding(ID, "fail", numbers, f"raise resources.limits.memory to {format_quantity(round_up_size(held))}")
-    return Finding(ID, "pass", numbers)
+        return Finding(ID, "fail", said, raise_limit(evidence, sufficient_limit_bytes(evidence, numbers)))
+    return Finding(ID, "pass", said)
 
 
-def _budget(estimate: Estimate) -> str:
-    budget = estimate.write_budget_per_second
-    return f" (at most {format_count(budget)}/s)" if budget else ""
+def _remedy(evidence: Evidence, numbers: Numbers, limit: int) -> str:
+    ways = [raise_limit(evidence, sufficient_limit_bytes(evidence, numbers))]
+    if fits := largest_maxmemory_bytes(evidence, limit):
+        ways.append(f"lower maxmemory to {format_redis_memory(fits)}")
+    if budget := numbers.estimate.write_budget_per_second:
+        ways.append(f"write less while it saves (at most {format_count(int(budget))}/s)")
+    return ", or ".join(ways)
 
 
 RULE = Rule(ID, check, decides=True)

@@ -1,19 +1,19 @@
 """Will the kernel's overcommit accounting refuse the fork?
 
 Why: a refused fork fails every save, and with `stop-writes-on-bgsave-error yes` the server then stops taking writes.
-Source: model/overcommit.py; KERNEL A, E.
+Source: model/overcommit.py; mm/util.c __vm_enough_memory().
 """
 
 from __future__ import annotations
 
 from checker.estimate import Evidence
+from checker.facts import Unread
+from checker.model.overcommit import Fork
 from checker.rules.rule import Rule
-from checker.units import format_bytes
+from checker.units import format_bytes, format_quantity, round_up_size
 from checker.verdict import Finding
 
 ID = "fork-refused"
-
-REMEDY = "set vm.overcommit_memory=1 on the node, or leave more of CommitLimit free"
 
 
 def check(evidence: Evidence) -> Finding | None:
@@ -24,9 +24,10 @@ def check(evidence: Evidence) -> Finding | None:
     if evidence.node is None or (evidence.server.process is None and fork.outcome == "unknown"):
         return None  # no node, no process: nothing to ask the kernel's rule about
     if fork.outcome == "refused":
-        return Finding(ID, "fail", f"the kernel will refuse the fork: {fork.reason}", REMEDY)
+        return Finding(ID, "fail", f"the kernel will refuse the fork: {fork.reason}", _remedy(fork))
     if fork.outcome == "unknown":
-        return Finding(ID, "unknown", f"the kernel may refuse the fork: {fork.reason}", REMEDY)
+        remedy = _readable(evidence) if fork.charge_bytes is None else _remedy(fork)
+        return Finding(ID, "unknown", f"the kernel may refuse the fork: {fork.reason}", remedy)
     margin = fork.margin_bytes
     needed = fork.tolerance_bytes + fork.child_needs_bytes
     if fork.overcommit_memory == 2 and margin is not None and margin <= needed:
@@ -35,10 +36,31 @@ def check(evidence: Evidence) -> Finding | None:
             "warn",
             f"fork is granted with {format_bytes(margin)} to spare, but the child's own allocations are charged too "
             f"and take up to {format_bytes(needed)}: the save may fail",
-            REMEDY,
+            _remedy(fork),
         )
     spare = f", {format_bytes(margin)} to spare" if margin is not None else ""
     return Finding(ID, "pass", f"the fork is granted{spare}: {fork.reason}")
+
+
+def _remedy(fork: Fork) -> str:
+    """Mode 1 always helps; what else would, in bytes."""
+    always = "set vm.overcommit_memory=1 on the node"
+    if fork.margin_bytes is None:
+        return always
+    missing = format_quantity(round_up_size(fork.tolerance_bytes + fork.child_needs_bytes + 1 - fork.margin_bytes))
+    if fork.overcommit_memory == 2:
+        return f"{always}, or raise CommitLimit by {missing} (vm.overcommit_kbytes, vm.overcommit_ratio or swap)"
+    return f"{always}, or add {missing} of swap or memory"
+
+
+def _readable(evidence: Evidence) -> str | None:
+    """What would make the fact readable that decides."""
+    node, process = evidence.node, evidence.server.process
+    vmas = process.vmas if process is not None else None
+    for fact in (node.overcommit_memory if node else None, vmas):
+        if isinstance(fact, Unread) and fact.remedy:
+            return fact.remedy
+    return "set vm.overcommit_memory=1 on the node"
 
 
 RULE = Rule(ID, check, decides=True)

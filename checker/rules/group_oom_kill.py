@@ -2,7 +2,7 @@
 
 Why: with memory.oom.group=1, the kubelet's default on cgroup v2 since 1.28, an OOM in the child takes everything in the
 container; Redis' own `oom-score-adj` cannot help. Without it the kernel takes the larger process: the server.
-Source: KERNEL B8, D2.
+Source: mm/oom_kill.c oom_badness(); docs/model.md, "Who is killed".
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule
+from checker.rules.sizing import carefree_limit_bytes
+from checker.rules.words import SYSTEMD, named, raise_limit, words_for
 from checker.verdict import Finding
 
 ID = "group-oom-kill"
@@ -22,18 +24,20 @@ def check(evidence: Evidence) -> Finding | None:
         return None
     if numbers.estimate.peak_worst_bytes <= limit:
         return Finding(ID, "pass", "even the worst case fits the limit: nothing is killed")
-    group = evidence.server.oom_group
+    group, words = evidence.server.oom_group, words_for(evidence)
     if isinstance(group, Unread):
-        return Finding(ID, "unknown", f"who would be killed is not known: {group}", group.remedy or None)
+        return Finding(ID, "unknown", f"who would be killed is not known: {group.why}", group.remedy or None)
     if group:
+        raised = raise_limit(evidence, carefree_limit_bytes(evidence, numbers))
         return Finding(
             ID,
             "warn",
             "memory.oom.group is 1: an OOM during the save kills everything in the container, the server too",
-            "raise resources.limits.memory; or singleProcessOOMKill: true in the kubelet (1.32 and later)",
+            f"{raised}; or {named(evidence, words.kill_one)}, with oom-score-adj yes in redis.conf",
         )
     if evidence.server.config.oom_score_adj is True:
-        return Finding(ID, "pass", "memory.oom.group is 0 and oom-score-adj is yes: the child dies, not the server")
+        stops = ", then systemd stops the service unless OOMPolicy=continue" if words is SYSTEMD else ""
+        return Finding(ID, "pass", f"memory.oom.group is 0 and oom-score-adj is yes: the child is killed first{stops}")
     return Finding(
         ID,
         "warn",

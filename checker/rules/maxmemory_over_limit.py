@@ -1,7 +1,7 @@
 """Does the dataset alone, grown to maxmemory, reach the limit before any fork?
 
 Why: maxmemory counts what the server asked for, the limit counts resident pages; fragmentation lies between them.
-Source: DOMAIN §3.
+Source: docs/model.md, "The peak".
 """
 
 from __future__ import annotations
@@ -9,30 +9,33 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule
-from checker.units import format_bytes, format_redis_memory, round_down_size
+from checker.rules.sizing import grown_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.words import raise_limit
+from checker.units import format_bytes, format_redis_memory
 from checker.verdict import Finding
 
 ID = "maxmemory-over-limit"
 
 
 def check(evidence: Evidence) -> Finding | None:
-    """Compare maxmemory × fragmentation with the limit."""
-    limit, declared = evidence.limit.value, evidence.server.declared.maxmemory
-    maxmemory = evidence.server.config.maxmemory if declared is None else declared
-    if not isinstance(limit, int) or isinstance(maxmemory, Unread) or maxmemory == 0:
+    """Compare maxmemory × fragmentation, and what the limit holds beside it, with the limit."""
+    limit, grown, numbers = evidence.limit.value, grown_bytes(evidence), evidence.numbers
+    if not isinstance(limit, int) or grown is None or isinstance(numbers, Unread):
         return None  # maxmemory-unset and limit-unset speak of these
-    ratio = evidence.assumptions.fragmentation_ratio or evidence.policy.fragmentation_ratio
-    grown = round(maxmemory * ratio)
-    numbers = f"maxmemory {format_bytes(maxmemory)} × fragmentation {ratio:g} = {format_bytes(grown)}"
-    if grown >= limit:
-        fits = format_redis_memory(round_down_size(int((limit - 1) / ratio)))
-        return Finding(
-            ID,
-            "fail",
-            f"{numbers} reaches the limit of {format_bytes(limit)} before any fork",
-            f"lower maxmemory below {fits}, and further for the copies of a save, or raise resources.limits.memory",
-        )
-    return Finding(ID, "pass", f"{numbers} stays below the limit of {format_bytes(limit)}")
+    others = numbers.others_bytes
+    maxmemory = numbers.estimate.maxmemory_bytes or 0
+    said = f"maxmemory {format_bytes(maxmemory)} × fragmentation {evidence.fragmentation_ratio:g}"
+    said += f" = {format_bytes(grown)}" + (f", beside {format_bytes(others)} of others," if others else "")
+    if grown + others < limit:
+        return Finding(ID, "pass", f"{said} stays below the limit of {format_bytes(limit)}")
+    fits = largest_maxmemory_bytes(evidence, limit)
+    lower = f"lower maxmemory to {format_redis_memory(fits)}, or " if fits else ""
+    return Finding(
+        ID,
+        "fail",
+        f"{said} reaches the limit of {format_bytes(limit)} before any fork",
+        lower + raise_limit(evidence, sufficient_limit_bytes(evidence, numbers)),
+    )
 
 
 RULE = Rule(ID, check, decides=True)

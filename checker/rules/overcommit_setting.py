@@ -1,13 +1,13 @@
 """What does vm.overcommit_memory mean here, and does Redis' famous warning matter?
 
 Why: people set it to 1 and believe that saves are safe; it says nothing about the memory limit, which is what kills.
-Information only. Source: KERNEL A8, A9.
+Information only. Source: mm/util.c __vm_enough_memory(); docs/model.md, "Overcommit: refused or granted".
 """
 
 from __future__ import annotations
 
 from checker.estimate import Evidence
-from checker.facts import Unread
+from checker.facts import Node, Unread
 from checker.model.overcommit import SINGLE_VMA_RULE_KERNEL, kernel_version
 from checker.rules.rule import Rule
 from checker.units import format_bytes
@@ -22,28 +22,32 @@ def check(evidence: Evidence) -> Finding | None:
     if node is None or isinstance(node.overcommit_memory, Unread):
         return None
     match node.overcommit_memory:
+        case 0:
+            text = _mode_0(node)
         case 1:
-            text = "vm.overcommit_memory=1: forks are never refused; this does not protect against the memory limit"
+            text = "forks are never refused; this does not protect against the memory limit"
         case 2:
-            taken = f"{_of(node.committed_as)} of {_of(node.commit_limit)}"
-            text = f"vm.overcommit_memory=2: {taken} are committed, and a fork adds to it"
+            text = f"{_of(node.committed_as)} of {_of(node.commit_limit)} are committed, and a fork adds to it"
         case _:
-            text = _mode_0(evidence)
-    return Finding(ID, "pass", text)
+            return None
+    return Finding(ID, "pass", f"vm.overcommit_memory={node.overcommit_memory}: {text}")
 
 
-def _mode_0(evidence: Evidence) -> str:
-    node = evidence.node
-    assert node is not None  # noqa: S101 - narrowed by check()
+def _mode_0(node: Node) -> str:
     version = kernel_version(node.kernel_release)
-    if version is not None and version >= SINGLE_VMA_RULE_KERNEL:
+    if version is None or version < SINGLE_VMA_RULE_KERNEL:
         return (
-            f"vm.overcommit_memory=0 on kernel {node.kernel_release}: only a single mapping larger than RAM and swap "
-            "is refused; the warning 'Memory overcommit must be enabled' does not matter here"
+            "before Linux 5.2 a mapping larger than free memory, cache and swap is refused, unless jemalloc 4.2 or "
+            "later made it: the warning 'Memory overcommit must be enabled' may matter here"
         )
+    both = (
+        _of(node.mem_total + node.swap_total)
+        if isinstance(node.mem_total, int) and isinstance(node.swap_total, int)
+        else _of(node.mem_total)
+    )
     return (
-        f"vm.overcommit_memory=0 on kernel {node.kernel_release}: a mapping larger than free memory, cache and swap "
-        "may be refused, unless jemalloc 4.2 or later maps it without reserve; the warning may matter here"
+        f"since Linux 5.2 only a single mapping larger than RAM and swap ({both}) is refused; "
+        "the warning 'Memory overcommit must be enabled' does not matter here"
     )
 
 

@@ -1,7 +1,7 @@
 """Does pids.max leave room for the child?
 
 Why: fork() then fails with EAGAIN, which looks like a memory problem in the server's log and is none.
-Source: KERNEL A12.
+Source: kernel/cgroup/pids.c pids_can_fork().
 """
 
 from __future__ import annotations
@@ -9,26 +9,29 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Cgroup, Unlimited, Unread
 from checker.rules.rule import Rule
+from checker.rules.words import named, words_for
 from checker.verdict import Finding
 
 ID = "pids-limit"
 
 
 def check(evidence: Evidence) -> Finding | None:
-    """Compare pids.current with pids.max on the level with least room."""
-    cgroup = evidence.server.cgroup
+    """Compare pids.current with pids.max on the level with least room; a child of this moment will have gone."""
+    cgroup, process = evidence.server.cgroup, evidence.server.process
     if evidence.forks is False or not isinstance(cgroup, Cgroup):
         return None
     limit, current = cgroup.pids_max, cgroup.pids_current
     if isinstance(limit, Unlimited):
         return Finding(ID, "pass", "pids.max is not set")
     if isinstance(limit, Unread) or isinstance(current, Unread):
-        return Finding(
-            ID, "unknown", f"pids.max could not be compared: {limit if isinstance(limit, Unread) else current}"
-        )
+        unread = limit if isinstance(limit, Unread) else current
+        return Finding(ID, "unknown", f"pids.max could not be compared: {unread}")
+    if process is not None and process.child is not None:
+        current -= 1
     numbers = f"{current} of pids.max {limit} are taken"
     if current >= limit:
-        return Finding(ID, "fail", f"{numbers}: fork will fail with EAGAIN", f"raise pids.max above {current + 1}")
+        remedy = f"raise {named(evidence, words_for(evidence).pids)} to {current + 1} or more"
+        return Finding(ID, "fail", f"{numbers}: fork will fail with EAGAIN", remedy)
     return Finding(ID, "pass", numbers)
 
 

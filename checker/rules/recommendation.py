@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-from checker.estimate import Evidence
-from checker.facts import Unread
-from checker.rules.maxmemory_unset import largest_maxmemory_bytes
-from checker.units import MIB, round_up_size
+from checker.estimate import Evidence, Numbers
+from checker.facts import Unlimited, Unread
+from checker.rules.sizing import carefree_limit_bytes, grown_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.words import fits_machine
+from checker.units import round_up_size
 from checker.verdict import Grade, Recommendation
 
 
 def recommend(evidence: Evidence, grade: Grade) -> Recommendation:
-    """From unsafe: what makes the expected case fit. From risky: the limit with which even the worst case does."""
+    """From unsafe: what makes the expected case fit. From risky: the limit with which even the worst case does.
+
+    Either number alone suffices; but where nothing bounds the dataset, no limit does without a maxmemory.
+    """
     numbers, limit = evidence.numbers, evidence.limit.value
-    if isinstance(numbers, Unread) or grade == "safe":
+    if isinstance(numbers, Unread) or isinstance(limit, Unread) or grade == "safe":
         return Recommendation()
-    estimate = numbers.estimate
-    if not isinstance(limit, int):
-        return Recommendation(
-            limit_bytes=None if isinstance(limit, Unread) else round_up_size(estimate.peak_worst_bytes)
-        )
-    if estimate.peak_expected_bytes > limit:
-        needed = max(estimate.peak_expected_bytes, _grown_bytes(evidence) + MIB)
-        return Recommendation(
-            limit_bytes=round_up_size(needed), maxmemory_bytes=largest_maxmemory_bytes(evidence, limit) or None
-        )
-    if estimate.maxmemory_bytes == 0 or _grown_bytes(evidence) >= limit:
-        return Recommendation(maxmemory_bytes=largest_maxmemory_bytes(evidence, limit) or None)
-    if estimate.peak_worst_bytes > limit:
-        return Recommendation(limit_bytes=round_up_size(estimate.peak_worst_bytes))
+    if isinstance(limit, Unlimited):
+        return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
+    unbounded = evidence.maxmemory.value == 0 and evidence.server.declared.dataset is None
+    maxmemory = largest_maxmemory_bytes(evidence, limit) or None
+    if not _expected_fits(evidence, numbers, limit):
+        needed = sufficient_limit_bytes(evidence, numbers)
+        return Recommendation(limit_bytes=_limit(evidence, needed), maxmemory_bytes=maxmemory)
+    if unbounded:
+        return Recommendation(maxmemory_bytes=maxmemory)
+    if evidence.forks is not False and numbers.estimate.peak_worst_bytes > limit:
+        return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
     return Recommendation()
 
 
-def _grown_bytes(evidence: Evidence) -> int:
-    maxmemory = evidence.server.config.maxmemory
-    ratio = evidence.assumptions.fragmentation_ratio or evidence.policy.fragmentation_ratio
-    return 0 if isinstance(maxmemory, Unread) else round(maxmemory * ratio)
+def _expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
+    """What `expected-peak-over-limit` and `maxmemory-over-limit` compare."""
+    needed = numbers.save.base_bytes if evidence.forks is False else numbers.estimate.peak_expected_bytes
+    return needed <= limit and (grown_bytes(evidence) or 0) + numbers.others_bytes < limit
+
+
+def _limit(evidence: Evidence, needed: int) -> int | None:
+    """A limit that people write; None where this machine has not as much."""
+    size = round_up_size(needed)
+    return size if fits_machine(evidence, size) else None

@@ -1,41 +1,59 @@
 """Would the replicas' output buffers alone overrun the limit during a full sync?
 
-Why: they are not counted by maxmemory, and 256mb each by default; a slow replica fills them while the child lives.
-Source: DOMAIN §3 (B), redis.conf client-output-buffer-limit.
+Why: they are not counted by maxmemory, and 256mb by default; a slow replica fills them while the child lives.
+Source: redis.conf client-output-buffer-limit; src/networking.c checkClientOutputBufferLimits().
 """
 
 from __future__ import annotations
 
-from checker.estimate import Evidence
+from math import isinf
+
+from checker.estimate import Evidence, Numbers
+from checker.estimate.beside import replica_buffer_limit_bytes, replicas, shares_replication_buffer
 from checker.facts import Unread
 from checker.rules.rule import Rule
-from checker.units import format_bytes
+from checker.rules.words import raise_limit
+from checker.units import format_bytes, format_redis_memory, round_down_size
 from checker.verdict import Finding
 
 ID = "replica-buffer-over-limit"
 
 
 def check(evidence: Evidence) -> Finding | None:
-    """Compare resident + buffers + backlog with the limit, without any copy."""
-    limit, config = evidence.limit.value, evidence.server.config
-    if "replication" not in evidence.causes or not isinstance(limit, int) or isinstance(evidence.numbers, Unread):
+    """Compare what is held, the buffers and the backlog with the limit, without any copy."""
+    limit, numbers, server = evidence.limit.value, evidence.numbers, evidence.server
+    if "replication" not in evidence.causes or not isinstance(limit, int) or isinstance(numbers, Unread):
         return None
-    hard, backlog = config.replica_output_buffer_limit, config.repl_backlog_size
+    hard = server.config.replica_output_buffer_limit
     if isinstance(hard, Unread):
-        return Finding(ID, "unknown", f"client-output-buffer-limit replica is not known: {hard}")
-    remedy = "lower the hard limit of client-output-buffer-limit replica, or raise resources.limits.memory"
-    if hard == 0:
-        return Finding(ID, "warn", "client-output-buffer-limit replica has no hard limit: nothing bounds it", remedy)
-    attached = evidence.server.info.connected_slaves if evidence.server.info else None
-    replicas = max(1, attached) if isinstance(attached, int) else 1
-    buffers = replicas * hard + (backlog if isinstance(backlog, int) else 0)
-    total = round(evidence.numbers.save.base_bytes) + buffers
-    numbers = (
-        f"{replicas} × {format_bytes(hard)} of output buffer and the backlog beside the data: {format_bytes(total)}"
-    )
+        return Finding(ID, "unknown", f"client-output-buffer-limit replica is not known: {hard}", hard.remedy or None)
+    buffers = replica_buffer_limit_bytes(server)
+    if isinf(buffers):
+        message = "client-output-buffer-limit replica has no hard limit: a slow replica's output grows without bound"
+        return Finding(ID, "warn", message, _remedy(evidence, numbers, limit))
+    total = round(numbers.save.base_bytes + buffers)
+    said = f"output buffers of up to {format_bytes(buffers)} beside the data need {format_bytes(total)}"
     if total > limit:
-        return Finding(ID, "warn", f"{numbers}, over the limit of {format_bytes(limit)} without any copy", remedy)
-    return Finding(ID, "pass", f"{numbers}, within the limit of {format_bytes(limit)}")
+        message = f"{said}, over the limit of {format_bytes(limit)} without any copy"
+        return Finding(ID, "warn", message, _remedy(evidence, numbers, limit))
+    return Finding(ID, "pass", f"{said}, within the limit of {format_bytes(limit)}")
+
+
+def _remedy(evidence: Evidence, numbers: Numbers, limit: int) -> str:
+    """The largest hard limit for which there is room, and the memory limit that has room for today's."""
+    server = evidence.server
+    backlog = server.config.repl_backlog_size
+    kept = backlog if isinstance(backlog, int) else 0
+    room = limit - round(numbers.save.base_bytes)
+    shared = shares_replication_buffer(server)
+    fits = round_down_size(room if shared else (room - kept) // replicas(server))
+    ways = []
+    if fits and not (shared and kept > room):  # a shared buffer grows to the backlog's size in any case
+        ways.append(f"set the hard limit of client-output-buffer-limit replica to {format_redis_memory(fits)} or less")
+    buffers = replica_buffer_limit_bytes(server)
+    if not isinf(buffers):
+        ways.append(raise_limit(evidence, round(numbers.save.base_bytes + buffers)))
+    return ", or ".join(ways) or "set a hard limit for client-output-buffer-limit replica, and lower maxmemory"
 
 
 RULE = Rule(ID, check, decides=True)

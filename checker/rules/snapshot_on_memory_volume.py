@@ -1,7 +1,7 @@
 """Do the RDB and AOF files lie in memory?
 
 Why: files on tmpfs (emptyDir with medium Memory) count against the same limit and cannot be reclaimed; while a save
-runs, the old and the new file are there together. Source: KERNEL C4, D7.
+runs, the old and the new file are there together. Source: mm/shmem.c; docs/model.md, "Control groups".
 """
 
 from __future__ import annotations
@@ -19,18 +19,21 @@ def check(evidence: Evidence) -> Finding | None:
     """Look at what is under `dir`, where something is saved there."""
     if evidence.forks is False or not set(evidence.causes) & {"rdb", "aof"}:
         return None
-    in_memory, where = evidence.server.volume.in_memory, evidence.server.config.directory
-    if isinstance(in_memory, Unread):
-        return Finding(ID, "unknown", f"what is under the data directory is not known: {in_memory}")
-    if not in_memory:
-        return Finding(ID, "pass", f"the data directory {where} is not in memory ({evidence.server.volume.filesystem})")
+    volume, directory = evidence.server.volume, evidence.server.config.directory
+    if isinstance(volume.in_memory, Unread):
+        unread = volume.in_memory
+        return Finding(ID, "unknown", f"what is under the data directory is not known: {unread}", unread.remedy or None)
+    where = "the data directory" if isinstance(directory, Unread) else f"the data directory {directory}"
+    if not volume.in_memory:
+        on = "" if isinstance(volume.filesystem, Unread) else f" ({volume.filesystem})"
+        return Finding(ID, "pass", f"{where} is not in memory{on}")
     adds = ""
     if not isinstance(evidence.numbers, Unread):
-        adds = f"; the new file adds up to {format_bytes(evidence.numbers.save.memory_file_bytes)}, counted in the peak"
+        adds = f"; {format_bytes(evidence.numbers.save.memory_file_bytes)} of files are counted in the peak"
     return Finding(
         ID,
         "warn",
-        f"the data directory {where} is in memory: its files count against the limit, twice while saving{adds}",
+        f"{where} is in memory: its files count against the limit, twice while saving{adds}",
         "put the data directory on a disk volume",
     )
 

@@ -1,6 +1,6 @@
 """Does only the worst case not fit?
 
-Why: it says how far today's answer holds: up to the write budget. Source: model/peak.py; DOMAIN §2.
+Why: it says how far today's answer holds: up to the write budget. Source: model/peak.py; docs/model.md, "The peak".
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule
-from checker.units import format_bytes, format_count, format_quantity, round_up_size
+from checker.rules.sizing import carefree_limit_bytes
+from checker.rules.words import raise_limit
+from checker.units import format_bytes, format_count
 from checker.verdict import Finding
 
 ID = "worst-peak-over-limit"
@@ -24,16 +26,20 @@ def check(evidence: Evidence) -> Finding | None:
     if peak <= limit:
         numbers = f"{format_bytes(peak)}, {format_bytes(limit - peak)} below the limit of {format_bytes(limit)}"
         return Finding(ID, "pass", f"even if every page is written during the save, it peaks at {numbers}")
-    remedy = f"for any write rate: resources.limits.memory {format_quantity(round_up_size(peak))}, or a lower maxmemory"
-    budget = estimate.write_budget_per_second
-    holds = "at no write rate does a save fit" if not budget else f"it holds up to {format_count(budget)} writes/s"
     return Finding(
         ID,
         "warn",
-        f"{holds}: the worst case peaks at {format_bytes(peak)}, "
+        f"{_holds(estimate.write_budget_per_second)}: the worst case peaks at {format_bytes(peak)}, "
         f"{format_bytes(peak - limit)} over the limit of {format_bytes(limit)}",
-        remedy,
+        f"for any write rate: {raise_limit(evidence, carefree_limit_bytes(evidence, evidence.numbers))}, "
+        "or lower maxmemory",
     )
+
+
+def _holds(budget: float | None) -> str:
+    if budget is None:
+        return "no write rate is expected to pass the limit"  # the child gives back what it has saved
+    return f"it holds up to {format_count(int(budget))} writes/s" if budget else "at no write rate does a save fit"
 
 
 RULE = Rule(ID, check, decides=True)

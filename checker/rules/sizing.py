@@ -1,0 +1,55 @@
+"""Sizes with which a save fits: the limit for this data, and the data for this limit."""
+
+from __future__ import annotations
+
+from math import isinf
+
+from checker.estimate import Evidence, Numbers
+from checker.model.peak import peak_bytes, resident_that_fits, scaled, worst_peak_bytes
+from checker.units import round_down_size
+
+
+def grown_bytes(evidence: Evidence) -> int | None:
+    """Resident bytes once the data has grown to maxmemory; None where nothing bounds it."""
+    maxmemory = evidence.maxmemory.value
+    if not isinstance(maxmemory, int) or maxmemory == 0:
+        return None
+    return round(maxmemory * evidence.fragmentation_ratio)
+
+
+def grown_peak_bytes(evidence: Evidence, numbers: Numbers) -> int | None:
+    """The expected peak of a save at maxmemory; None where the data is not below it, or nothing bounds it."""
+    grown = grown_bytes(evidence)
+    if grown is None or not 0 < numbers.estimate.resident_bytes < grown:
+        return None
+    return round(peak_bytes(scaled(numbers.save, grown), numbers.estimate.write_rate_per_second))
+
+
+def largest_maxmemory_bytes(evidence: Evidence, limit: int) -> int:
+    """The largest maxmemory, in whole MiB, whose expected peak fits; 0 where none does or nothing is known."""
+    numbers = evidence.numbers
+    if not isinstance(numbers, Numbers) or numbers.estimate.resident_bytes <= 0:
+        return 0
+    if evidence.forks is False:
+        resident = float(limit - numbers.others_bytes - 1)
+    else:
+        resident = resident_that_fits(numbers.save, numbers.estimate.write_rate_per_second, limit)
+    return round_down_size(int(resident / evidence.fragmentation_ratio))
+
+
+def sufficient_limit_bytes(evidence: Evidence, numbers: Numbers) -> int:
+    """The smallest limit that the expected case fits, now and once the data has grown to maxmemory."""
+    # maxmemory-over-limit asks for a limit above the grown data and what is beside it, not for one that equals them.
+    alone = (grown_bytes(evidence) or 0) + numbers.others_bytes + 1
+    if evidence.forks is False:
+        return max(round(numbers.save.base_bytes), alone)
+    return max(numbers.estimate.peak_expected_bytes, grown_peak_bytes(evidence, numbers) or 0, alone)
+
+
+def carefree_limit_bytes(evidence: Evidence, numbers: Numbers) -> int:
+    """The smallest limit that even the worst case fits, now and once the data has grown to maxmemory."""
+    least = max(numbers.estimate.peak_worst_bytes, sufficient_limit_bytes(evidence, numbers))
+    grown = grown_bytes(evidence)
+    if grown is None or not 0 < numbers.estimate.resident_bytes < grown or isinf(numbers.save.buffer_limit_bytes):
+        return least
+    return max(least, round(worst_peak_bytes(scaled(numbers.save, grown))))
