@@ -161,8 +161,8 @@ def _name(found: servers.Found, told: configs.Told, answer: redis_info.Answer | 
     program_name = servers.base_name(found.executable) if isinstance(found.executable, str) else ""
     if program_name not in EXECUTABLES:
         program_name = found.comm if found.comm in EXECUTABLES else f"{found.kind}-server"
-    if told.title and told.title.port:
-        return f"{program_name} {told.title.bind}:{told.title.port}"
+    if told.title:
+        return f"{program_name} {told.title.listen}"
     port = told.last("port") or (answer.fields.get("tcp_port") if answer else None)
     return f"{program_name} :{port}" if port else program_name
 

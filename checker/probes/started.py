@@ -28,7 +28,7 @@ from checker.probes.oci import size
 from checker.probes.proc import parse_cmdline
 
 _TITLE = re.compile(
-    r"(?P<program>.*\S) (?:(?P<bind>[!-~]+):(?P<port>\d{1,5})|unixsocket:\S+)(?: \[(?P<mode>cluster|sentinel)\])? *",
+    r"(?P<program>.*\S) (?P<listen>[!-~]+:(?P<port>\d{1,5})|unixsocket:[!-~]+)(?: \[(?P<mode>cluster|sentinel)\])? *",
     re.DOTALL | re.ASCII,
 )
 
@@ -78,7 +78,7 @@ class Title:
     """A process title that replaced the arguments."""
 
     program: str  # argv[0]
-    bind: str | None
+    listen: str  # 127.0.0.1:6379, *:6379, unixsocket:/run/redis.sock
     port: int | None
     mode: str | None  # cluster | sentinel
 
@@ -97,7 +97,7 @@ def parse_title(cmdline: tuple[str, ...]) -> Title | None:
     match = _TITLE.fullmatch(cmdline[0]) if len(cmdline) == 1 else None
     if match is None:
         return None
-    return Title(match["program"], match["bind"], int(match["port"]) if match["port"] else None, match["mode"])
+    return Title(match["program"], match["listen"], int(match["port"]) if match["port"] else None, match["mode"])
 
 
 def parse(raw: bytes, arguments_bytes: int | None, where: str) -> Started:

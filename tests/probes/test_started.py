@@ -12,12 +12,13 @@ from checker.probes.started import Title, fitting, parse, parse_title
 @pytest.mark.parametrize(
     ("text", "title"),
     [
-        ("redis-server *:6379", Title("redis-server", "*", 6379, None)),
-        ("redis-server 127.0.0.1:6379 [cluster]", Title("redis-server", "127.0.0.1", 6379, "cluster")),
-        ("redis-sentinel *:26379 [sentinel]", Title("redis-sentinel", "*", 26379, "sentinel")),
-        ("redis-server unixsocket:/tmp/u.sock", Title("redis-server", None, None, None)),
-        ("/opt/my redis/redis-server ::1:6379", Title("/opt/my redis/redis-server", "::1", 6379, None)),
-        ("foo *:7392", Title("foo", "*", 7392, None)),
+        ("redis-server *:6379", Title("redis-server", "*:6379", 6379, None)),
+        ("redis-server 127.0.0.1:6379 [cluster]", Title("redis-server", "127.0.0.1:6379", 6379, "cluster")),
+        ("redis-sentinel *:26379 [sentinel]", Title("redis-sentinel", "*:26379", 26379, "sentinel")),
+        ("redis-server unixsocket:/tmp/u.sock", Title("redis-server", "unixsocket:/tmp/u.sock", None, None)),
+        ("/opt/my redis/redis-server ::1:6379", Title("/opt/my redis/redis-server", "::1:6379", 6379, None)),
+        ("foo *:7392", Title("foo", "*:7392", 7392, None)),
+        ("redis-server \x1b[2J:6379", None),
         ("redis-server", None),
         ("/usr/bin/redis-server", None),
         ("", None),
@@ -87,7 +88,7 @@ def test_only_an_exact_fit_is_a_candidate(room, files):
     ],
 )
 def test_a_file_must_agree_with_title_and_working_directory(settings, answer):
-    assert started.agrees(settings, Title("redis-server", "*", 6379, None), "/data") is answer
+    assert started.agrees(settings, Title("redis-server", "*:6379", 6379, None), "/data") is answer
 
 
 @given(st.binary(), st.none() | st.integers(0, 2**63))
