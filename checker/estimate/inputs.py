@@ -51,7 +51,7 @@ def swapped_bytes(server: Server) -> int:
 
 
 def maxmemory(server: Server) -> Sourced[Maybe[int]]:
-    """The bound of the dataset, 0 for none. An annotation speaks where the configuration does not, or makes it larger."""
+    """The bound of the dataset, 0 for none. An annotation speaks where the configuration does not, or enlarges it."""
     configured, declared = server.config.maxmemory, server.declared.maxmemory
     if declared is not None and (isinstance(configured, Unread) or declared > configured):
         return Sourced(declared, "annotation bgsafe.io/maxmemory")

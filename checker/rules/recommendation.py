@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checker.estimate import Evidence, Numbers
 from checker.facts import Unlimited, Unread
 from checker.rules.sizing import carefree_limit_bytes, grown_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
@@ -16,17 +18,19 @@ def recommend(evidence: Evidence, grade: Grade) -> Recommendation:
     Either number alone suffices; but where nothing bounds the dataset, no limit does without a maxmemory.
     """
     numbers, limit = evidence.numbers, evidence.limit.value
-    if isinstance(numbers, Unread) or isinstance(limit, Unread) or grade == "safe":
+    if isinstance(limit, Unread) or grade == "safe":
         return Recommendation()
     if isinstance(limit, Unlimited):
-        return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
+        needed = None if isinstance(numbers, Unread) else carefree_limit_bytes(evidence, numbers)
+        return Recommendation(limit_bytes=_limit(evidence, needed))
     unbounded = evidence.maxmemory.value == 0 and evidence.server.declared.dataset is None
-    maxmemory = largest_maxmemory_bytes(evidence, limit) or None
+    fits = Recommendation(maxmemory_bytes=largest_maxmemory_bytes(evidence, limit) or None)
+    if isinstance(numbers, Unread):
+        return fits if unbounded else Recommendation()
     if not _expected_fits(evidence, numbers, limit):
-        needed = sufficient_limit_bytes(evidence, numbers)
-        return Recommendation(limit_bytes=_limit(evidence, needed), maxmemory_bytes=maxmemory)
+        return replace(fits, limit_bytes=_limit(evidence, sufficient_limit_bytes(evidence, numbers)))
     if unbounded:
-        return Recommendation(maxmemory_bytes=maxmemory)
+        return fits
     if evidence.forks is not False and numbers.estimate.peak_worst_bytes > limit:
         return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
     return Recommendation()
@@ -38,7 +42,7 @@ def _expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
     return needed <= limit and (grown_bytes(evidence) or 0) + numbers.others_bytes < limit
 
 
-def _limit(evidence: Evidence, needed: int) -> int | None:
+def _limit(evidence: Evidence, needed: int | None) -> int | None:
     """A limit that people write; None where this machine has not as much."""
-    size = round_up_size(needed)
-    return size if fits_machine(evidence, size) else None
+    size = None if needed is None else round_up_size(needed)
+    return size if size is not None and fits_machine(evidence, size) else None
