@@ -85,10 +85,8 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
         fill(connection, workload, plan.seed, progress)
         _settle(connection)
-        idle = (
-            nullcontext() if workload.write_rate_per_second == 0 else writing(server.socket_path, workload, plan.seed)
-        )
-        with idle as writer:
+        load = writing(server.socket_path, workload, plan.seed) if workload.write_rate_per_second else nullcontext()
+        with load as writer:
             time.sleep(SETTLE_SECONDS)
             seconds = _trial_seconds(server, connection, workload, progress)
             time.sleep(SETTLE_SECONDS)

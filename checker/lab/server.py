@@ -142,12 +142,12 @@ class RunningServer:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
-        if isinstance(self.cgroup, cgroup.MemoryCgroup):
-            self.cgroup.remove()
-            self.cgroup = None
         if self.directory is not None:
             shutil.rmtree(self.directory)
             self.directory = None
+        if isinstance(self.cgroup, cgroup.MemoryCgroup):
+            self.cgroup.remove()
+            self.cgroup = None
 
 
 @contextmanager
