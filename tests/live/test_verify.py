@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import exp
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from checker.lab.case import Case
 from checker.lab.load import Workload, fill, writing
 from checker.lab.predict import Prediction
 from checker.lab.run import Plan, fixed, run_case, share_of_growth, silent
-from checker.lab.server import LabError, running_server
+from checker.lab.server import LabError, RunningServer, running_server
 from checker.lab.servers import NO_SERVER, Binary, find_servers
+from checker.policy import Assumptions
 from checker.units import MIB
 
 pytestmark = pytest.mark.live
@@ -41,22 +42,40 @@ def by_formula(case: Case) -> Prediction:
     return Prediction(copied, resident + copied, resident, 2 * resident, copied)
 
 
-def left_behind() -> set[Path]:
-    """Directories and cgroups of the lab that are there now."""
-    places = [Path("/var/tmp"), Path("/tmp")]
-    if REFUSAL is None:
-        made = cgroup.create(f"bgsafe-lab-where-{os.getpid()}")
-        if not isinstance(made, Unread):
-            places.append(made.directory.parent)
-            made.remove()
-    return {path for place in places if place.is_dir() for path in place.glob("bgsafe-lab-*")}
+def cgroups_of_the_lab() -> Path | None:
+    """Where the lab makes its cgroups; None where it may not."""
+    made = cgroup.create(f"bgsafe-lab-where-{os.getpid()}")
+    if isinstance(made, Unread):
+        return None
+    made.remove()
+    return made.directory.parent
+
+
+def left_of(directory: Path) -> list[Path]:
+    """What is left of a server: its directory, and the cgroup that has the directory's name."""
+    parent = cgroups_of_the_lab()
+    places = [directory] if parent is None else [directory, parent / directory.name]
+    return [place for place in places if place.exists()]
+
+
+@dataclass
+class Asked:
+    """Stands in for `bgsafe node`: remembers what it was asked."""
+
+    directory: Path = Path("/")
+    assumptions: Assumptions = field(default_factory=Assumptions)
+
+    def __call__(self, pid: int, url: str, assumptions: Assumptions) -> None:
+        assert Path(f"/proc/{pid}").exists()
+        self.directory, self.assumptions = Path(url.removeprefix("unix://")).parent, assumptions
+        assert left_of(self.directory)
 
 
 @needs_server
 @pytest.mark.parametrize("binary", SERVERS, ids=str)
 def test_a_real_save_is_measured_twice_and_agrees(binary: Binary) -> None:
-    before = left_behind()
-    run = run_case(Plan(binary=binary, workload=SMALL), predict=by_formula)
+    asked = Asked()
+    run = run_case(Plan(binary=binary, workload=SMALL), predict=by_formula, ask=asked)
     assert run.live is not None
     assert (run.live.outcome, run.case.status, run.case.engine) == ("saved", "ok", str(binary))
     measured = run.measured_cow()
@@ -69,7 +88,7 @@ def test_a_real_save_is_measured_twice_and_agrees(binary: Binary) -> None:
     # The load kept its timetable: what the server counted is the rate times the time (and the last look's delay).
     expected = SMALL.write_rate_per_second * run.case.save_seconds
     assert run.case.writes_during_save == pytest.approx(expected, rel=0.25, abs=100)
-    assert left_behind() == before
+    assert not left_of(asked.directory)
 
 
 @needs_server
@@ -89,22 +108,16 @@ def test_the_load_is_honest_at_twenty_thousand_writes_a_second() -> None:
 @needs_server
 @needs_cgroup
 def test_the_kernel_kills_at_half_of_what_the_fork_needs() -> None:
-    before = left_behind()
-    asked = []
-    run = run_case(
-        Plan(binary=SERVERS[0], workload=HEAVY, limit=share_of_growth(0.5)),
-        predict=by_formula,
-        ask=lambda pid, url, assumptions: asked.append((pid, url, assumptions)),
-    )
+    asked = Asked()
+    plan = Plan(binary=SERVERS[0], workload=HEAVY, limit=share_of_growth(0.5))
+    run = run_case(plan, predict=by_formula, ask=asked)
     assert run.live is not None
     assert run.live.outcome == "server killed"
     assert "OOM kill" in run.live.detail
     assert run.case.status == "server killed"
     assert (run.measured_cow(), run.error_ratio()) == (None, None)
-    [(_, url, assumptions)] = asked
-    assert url.startswith("unix:///")
-    assert assumptions.write_rate_per_second == HEAVY.write_rate_per_second
-    assert left_behind() == before
+    assert asked.assumptions.write_rate_per_second == HEAVY.write_rate_per_second
+    assert not left_of(asked.directory)
 
 
 @needs_server
@@ -172,10 +185,16 @@ def test_a_program_that_does_not_start_leaves_its_last_words(tmp_path: Path) -> 
     path = tmp_path / "redis-server"
     path.write_text("#!/bin/sh\necho I will not\nexit 3\n")
     path.chmod(0o755)
-    before = left_behind()
-    with pytest.raises(LabError, match="I will not"), running_server(Binary(path, "redis", "1", "libc")):
-        pytest.fail("it did not start")
-    assert left_behind() == before
+    server = RunningServer(Binary(path, "redis", "1", "libc"))
+    try:
+        server.start(with_cgroup=True)
+        directory = server.directory
+        with pytest.raises(LabError, match="I will not"):
+            server.wait_ready()
+    finally:
+        server.stop()
+    assert directory is not None
+    assert not left_of(directory)
 
 
 INTERRUPTED = """
@@ -204,11 +223,22 @@ def descendants(ancestor: int) -> set[int]:
     return found
 
 
+def directory_of(pids: set[int]) -> Path:
+    """Return the directory of the server among some processes: what follows --dir on its command line."""
+    for pid in pids:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        if "--dir" in arguments:
+            return Path(arguments[arguments.index("--dir") + 1])
+        # The title that a running server gives itself has no arguments; its working directory is that of --dir.
+        if "-server" in arguments[0]:
+            return Path(f"/proc/{pid}/cwd").readlink()
+    raise AssertionError(f"none of {pids} is a server")
+
+
 @needs_server
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("step", ["loading", "saving"])
 def test_an_interrupted_run_leaves_nothing_behind(number: signal.Signals, step: str) -> None:
-    before = left_behind()
     with subprocess.Popen([sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, text=True) as lab:
         assert lab.stdout is not None
         for line in lab.stdout:
@@ -216,6 +246,7 @@ def test_an_interrupted_run_leaves_nothing_behind(number: signal.Signals, step: 
                 break
         family = descendants(lab.pid)
         assert family
+        directory = directory_of(family)
         lab.send_signal(number)
         status = lab.wait(20)
     assert status == 128 + number
@@ -223,4 +254,4 @@ def test_an_interrupted_run_leaves_nothing_behind(number: signal.Signals, step: 
     while (alive := {pid for pid in family if Path(f"/proc/{pid}").exists()}) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive
-    assert left_behind() == before
+    assert not left_of(directory)
