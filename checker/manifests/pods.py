@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any, Final, TypeAlias
 
 from checker.engines import DATA_SERVERS
@@ -232,7 +233,7 @@ class Pod:
             return RUN_TIME
         try:
             part = parse_quantity_exact(divisor) or 1
-            return str(int(-(-parse_quantity_exact(quantity) // part)))
+            return str(ceil(parse_quantity_exact(quantity) / part))
         except (UnitError, ArithmeticError):
             return RUN_TIME
 

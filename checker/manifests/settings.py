@@ -46,7 +46,7 @@ def configured(
     """
     if engine not in FORKING:
         return _not_forking(run, engine)
-    missing: list[Unread] = list(environment.missing[:1]) if by_image and image.family == "bitnami" else []
+    missing: list[Unread] = []
     words = list(run.argv[1:])
     directives: list[Directive] = []
     if image.family == "bitnami" and (by_image or run.what == "script"):
@@ -216,8 +216,11 @@ def _bitnami(image: Image, engine: str, run: Run, environment: Environment, miss
     else:
         mounted = [mount for mount in run.files.mounts if mount.known and mount.path.startswith(base)]
         missing += [mount.known for mount in mounted[:1] if mount.known]
-        directives += [Directive("save", pair, untold) for pair in BITNAMI_SAVE]
-        directives.append(Directive("appendonly", ("yes",), untold))
+        # A Secret that is not in the input holds the password; a ConfigMap may hold any of the variables.
+        missing += [unread for unread in environment.missing if unread.where.startswith("ConfigMap")]
+        if not missing:
+            directives += [Directive("save", pair, untold) for pair in BITNAMI_SAVE]
+            directives.append(Directive("appendonly", ("yes",), untold))
     if f"{engine}-cluster" in image.name:
         directives.append(Directive("cluster-enabled", ("yes",), untold))
     if aof := environment.get(f"{name}_AOF_ENABLED"):
