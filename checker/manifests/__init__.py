@@ -201,25 +201,20 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
 
 def _with_neighbours(servers: Sequence[Server], others: Sequence[Other]) -> Iterator[Server]:
     """A master learns from the same file that it has replicas: a replica or a sentinel of its namespace is there."""
+    replicas: dict[tuple[str | None, str | None, str], str] = {}
+    for sentinel in others:
+        if sentinel.what == "sentinel":
+            for engine in ("redis", "valkey"):
+                why = f"{sentinel.subject.kind} {sentinel.subject.name} is a sentinel"
+                replicas.setdefault((sentinel.subject.file, sentinel.subject.namespace, engine), why)
     for one in servers:
-        if one.config.replicas_possible is True or one.engine.name not in FORKING:
-            yield one
-            continue
-        said = next((why for why in _replication(one, servers, others)), None)
-        if said is None:
+        if one.config.replicaof is True:
+            why = f"{one.subject.kind} {one.subject.name} is a replica"
+            replicas.setdefault((one.subject.file, one.subject.namespace, one.engine.name), why)
+    for one in servers:
+        said = replicas.get((one.subject.file, one.subject.namespace, one.engine.name))
+        if said is None or one.config.replicas_possible is True or one.engine.name not in FORKING:
             yield one
         else:
             sources = {**one.config.sources, "replicas_possible": said}
             yield replace(one, config=replace(one.config, replicas_possible=True, sources=sources))
-
-
-def _replication(one: Server, servers: Sequence[Server], others: Sequence[Other]) -> Iterator[str]:
-    def near(subject: Subject) -> bool:
-        return subject.file == one.subject.file and subject.namespace == one.subject.namespace
-
-    for other in servers:
-        if near(other.subject) and other.engine.name == one.engine.name and other.config.replicaof is True:
-            yield f"{other.subject.kind} {other.subject.name} is a replica"
-    for sentinel in others:
-        if sentinel.what == "sentinel" and near(sentinel.subject) and one.engine.name != "keydb":
-            yield f"{sentinel.subject.kind} {sentinel.subject.name} is a sentinel"

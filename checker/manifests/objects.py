@@ -52,10 +52,13 @@ class Index:
     """ConfigMaps, Secrets and LimitRanges of the whole input, by kind and name."""
 
     held: dict[tuple[str, str], list[Document]] = field(default_factory=dict)
+    ranges: dict[str | None, list[Document]] = field(default_factory=dict)  # namespace → its LimitRanges
 
     def add(self, document: Document) -> None:
-        key = (str(document.value.get("kind")), name_of(document.value))
-        self.held.setdefault(key, []).append(document)
+        kind = str(document.value.get("kind"))
+        self.held.setdefault((kind, name_of(document.value)), []).append(document)
+        if kind == "LimitRange":
+            self.ranges.setdefault(namespace_of(document.value), []).append(document)
 
     def find(self, kind: str, name: str, by: Document) -> Maybe[Document]:
         """The object that `by` means by this name: of its file first, then of its directory, then the only one."""
@@ -79,13 +82,7 @@ class Index:
 
     def limit_ranges(self, by: Document) -> list[Document]:
         """LimitRanges that hold in the namespace of `by`."""
-        return [
-            document
-            for (kind, _), documents in self.held.items()
-            if kind == "LimitRange"
-            for document in documents
-            if namespace_of(document.value) == namespace_of(by.value)
-        ]
+        return self.ranges.get(namespace_of(by.value), [])
 
 
 def entries(document: Document) -> dict[str, str]:

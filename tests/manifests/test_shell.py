@@ -163,8 +163,25 @@ def test_scripts_that_grow_without_bound_end(script: str) -> None:
 
 
 PIECES = [
-    *"if then else fi $( ) ( ; && | { } <<E x= $x redis-server while do done case in esac echo >f [ ] [[ ]] f() `".split(),
-    *('"', "'", "\\", "\n", "\nE\n", "$((1", "${x:-"),
+    *(
+        "if",
+        "then",
+        "else",
+        "fi",
+        "while",
+        "do",
+        "done",
+        "case",
+        "in",
+        "esac",
+        "f()",
+        "echo",
+        "x=",
+        "$x",
+        "redis-server",
+    ),
+    *("$(", ")", "(", "`", "{", "}", "[", "]", "[[", "]]", ";", "&&", "|", ">f", "<<E", "\nE\n", "\n"),
+    *('"', "'", "\\", "$((1", "${x:-"),
 ]
 
 
