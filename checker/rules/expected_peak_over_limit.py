@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from checker.estimate import Evidence, Numbers
 from checker.facts import Unlimited, Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.sizing import largest_maxmemory_bytes, sufficient_limit_bytes
 from checker.rules.words import raise_limit
 from checker.units import format_bytes, format_count, format_redis_memory
@@ -23,7 +23,7 @@ def check(evidence: Evidence) -> Finding | None:
     if isinstance(limit, Unlimited):
         return None
     if isinstance(limit, Unread):
-        return Finding(ID, "unknown", f"the memory limit is not known: {limit}", limit.remedy or None)
+        return unread_finding(ID, "the memory limit is not known", limit)
     if isinstance(numbers, Unread):
         return _without_numbers(evidence, numbers)
     if evidence.forks is False:
@@ -47,7 +47,7 @@ def check(evidence: Evidence) -> Finding | None:
 def _without_numbers(evidence: Evidence, why: Unread) -> Finding | None:
     if evidence.forks is False and evidence.server.process is None:
         return None  # it never forks and its size is not measured: maxmemory-unset has the word
-    return Finding(ID, "unknown", f"the peak cannot be computed: {why}", why.remedy or None)
+    return unread_finding(ID, "the peak cannot be computed", why)
 
 
 def _resident_alone(evidence: Evidence, numbers: Numbers, limit: int) -> Finding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from checker.estimate import Evidence
 from checker.facts import Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.sizing import carefree_limit_bytes
 from checker.rules.words import SYSTEMD, named, raise_limit, words_for
 from checker.verdict import Finding
@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> Finding | None:
         return Finding(ID, "pass", "even the worst case fits the limit: nothing is killed")
     group, words = evidence.server.oom_group, words_for(evidence)
     if isinstance(group, Unread):
-        return Finding(ID, "unknown", f"who would be killed is not known: {group.why}", group.remedy or None)
+        return unread_finding(ID, "who would be killed is not known", group)
     if group:
         raised = raise_limit(evidence, carefree_limit_bytes(evidence, numbers))
         return Finding(

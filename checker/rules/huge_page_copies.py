@@ -10,7 +10,7 @@ from checker.estimate import DEFAULT_PAGE_SIZE_BYTES, Evidence
 from checker.facts import Node, Unread
 from checker.model.cow import BASE_PAGE_COW_KERNEL
 from checker.model.overcommit import kernel_version
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.units import format_bytes
 from checker.verdict import Finding
 
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Finding | None:
     process, thp = evidence.server.process, node.thp_enabled
     off = process is not None and process.thp_enabled is False
     if not off and (unread := _undecided(node)):
-        return Finding(ID, "unknown", f"what one write copies is not known: {unread}", unread.remedy or None)
+        return unread_finding(ID, "what one write copies is not known", unread)
     if thp == "always" and not off:
         message = "transparent huge pages are 'always': a write copies one page, but khugepaged may copy the rest again"
         return Finding(ID, "warn", message, "keep `disable-thp yes` (the default since Redis 6.2)")

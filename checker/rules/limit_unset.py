@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from checker.estimate import Evidence, Numbers
 from checker.facts import Cgroup, Unlimited, Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.sizing import carefree_limit_bytes
 from checker.rules.words import named, set_limit, words_for
 from checker.units import format_bytes, format_quantity, round_up_size
@@ -38,9 +38,7 @@ def check(evidence: Evidence) -> Finding | None:
         return Finding(ID, "warn", f"{none}, the node is the bound: {adds}", remedy)
     available = node.mem_available
     if isinstance(available, Unread):
-        return Finding(
-            ID, "unknown", f"{none}, and what the machine has is not known: {available}", available.remedy or remedy
-        )
+        return unread_finding(ID, f"{none}, and what the machine has is not known", available)
     has = f"the machine has {format_bytes(available)} available"
     if expected > available:
         missing = format_quantity(round_up_size(expected - available))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.engines import FORKING
 from checker.estimate import Evidence
 from checker.facts import Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.sizing import largest_maxmemory_bytes
 from checker.units import format_bytes, format_redis_memory
 from checker.verdict import Finding, Status
@@ -31,7 +31,7 @@ def check(evidence: Evidence) -> Finding | None:
         declared = format_bytes(server.declared.dataset)
         return Finding(ID, "pass", f"the dataset is declared to be {declared} (annotation bgsafe.io/dataset)")
     if isinstance(bound, Unread):
-        return Finding(ID, "unknown", f"maxmemory is not known: {bound}", bound.remedy or None)
+        return unread_finding(ID, "maxmemory is not known", bound)
     status: Status = "warn" if evidence.forks is False else "fail"
     message = f"nothing bounds the dataset below the limit of {format_bytes(limit)}: maxmemory is not set"
     return Finding(ID, status, message, _remedy(evidence, limit))

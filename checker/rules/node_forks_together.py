@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.limit_unset import added_bytes
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.units import format_bytes, format_quantity, round_up_size
 from checker.verdict import Finding
 
@@ -23,9 +23,7 @@ def check(evidence: Evidence) -> Finding | None:
     if node is None or evidence.forks is False or len(here) < 2:
         return None
     if isinstance(node.mem_available, Unread):
-        unread = node.mem_available
-        message = f"what the machine has available is not known: {unread}"
-        return Finding(ID, "unknown", message, unread.remedy or None)
+        return unread_finding(ID, "what the machine has available is not known", node.mem_available)
     added = [added_bytes(each.numbers) for each in here if not isinstance(each.numbers, Unread)]
     expected, worst = (sum(each) for each in zip(*added, strict=True)) if added else (0, 0)
     missing = len(here) - len(added)

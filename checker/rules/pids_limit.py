@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from checker.estimate import Evidence
 from checker.facts import Cgroup, Unlimited, Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.words import named, words_for
 from checker.verdict import Finding
 
@@ -23,9 +23,10 @@ def check(evidence: Evidence) -> Finding | None:
     limit, current = cgroup.pids_max, cgroup.pids_current
     if isinstance(limit, Unlimited):
         return Finding(ID, "pass", "pids.max is not set")
-    if isinstance(limit, Unread) or isinstance(current, Unread):
-        unread = limit if isinstance(limit, Unread) else current
-        return Finding(ID, "unknown", f"pids.max could not be compared: {unread}")
+    if isinstance(limit, Unread):
+        return unread_finding(ID, "pids.max could not be read", limit)
+    if isinstance(current, Unread):
+        return unread_finding(ID, "pids.current could not be read", current)
     if process is not None and process.child is not None:
         current -= 1
     numbers = f"{current} of pids.max {limit} are taken"

@@ -11,7 +11,7 @@ from math import isinf
 from checker.estimate import Evidence, Numbers
 from checker.estimate.beside import replica_buffer_limit_bytes, replicas, shares_replication_buffer
 from checker.facts import Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.rules.words import raise_limit
 from checker.units import format_bytes, format_redis_memory, round_down_size
 from checker.verdict import Finding
@@ -26,7 +26,7 @@ def check(evidence: Evidence) -> Finding | None:
         return None
     hard = server.config.replica_output_buffer_limit
     if isinstance(hard, Unread):
-        return Finding(ID, "unknown", f"client-output-buffer-limit replica is not known: {hard}", hard.remedy or None)
+        return unread_finding(ID, "client-output-buffer-limit replica is not known", hard)
     buffers = replica_buffer_limit_bytes(server)
     if isinf(buffers):
         message = "client-output-buffer-limit replica has no hard limit: a slow replica's output grows without bound"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from checker.estimate import Evidence
+from checker.facts import Unread
 from checker.verdict import Finding
 
 DOCS_URL = "https://bgsafe.io/docs/rules"
@@ -21,6 +22,11 @@ class Rule:
     id: str
     check: Callable[[Evidence], Finding | None]  # None: the question does not arise
     decides: bool = False
+
+
+def unread_finding(rule: str, question: str, unread: Unread) -> Finding:
+    """The answer of a rule that lacks a fact: what it could not tell, why, and what would make it readable."""
+    return Finding(rule, "unknown", f"{question}: {unread.where}: {unread.why}", unread.remedy or None)
 
 
 def rule_url(rule: str) -> str:

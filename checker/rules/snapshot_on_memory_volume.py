@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from checker.estimate import Evidence
 from checker.facts import Unread
-from checker.rules.rule import Rule
+from checker.rules.rule import Rule, unread_finding
 from checker.units import format_bytes
 from checker.verdict import Finding
 
@@ -21,8 +21,7 @@ def check(evidence: Evidence) -> Finding | None:
         return None
     volume, directory = evidence.server.volume, evidence.server.config.directory
     if isinstance(volume.in_memory, Unread):
-        unread = volume.in_memory
-        return Finding(ID, "unknown", f"what is under the data directory is not known: {unread}", unread.remedy or None)
+        return unread_finding(ID, "what is under the data directory is not known", volume.in_memory)
     where = "the data directory" if isinstance(directory, Unread) else f"the data directory {directory}"
     if not volume.in_memory:
         on = "" if isinstance(volume.filesystem, Unread) else f" ({volume.filesystem})"
