@@ -12,8 +12,9 @@ from checker.facts import Server, Subject, Unread, Volume
 from checker.manifests import declarations, operators, tuning
 from checker.manifests.documents import Document, Places, Text, load, split
 from checker.manifests.images import Image, classify
+from checker.manifests.limits import quantity
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
-from checker.manifests.pods import Container, Pod, quantity
+from checker.manifests.pods import Container, Pod
 from checker.manifests.servers import identify, server
 from checker.policy import EngineImage
 from checker.probes import redis_conf

@@ -10,14 +10,15 @@ from math import ceil
 from typing import Any, Final, TypeAlias
 
 from checker.engines import DATA_SERVERS
-from checker.facts import UNLIMITED, Limit, Sourced, Unread
+from checker.facts import Unread
 from checker.manifests.documents import Document
 from checker.manifests.images import Image, data_directory
 from checker.manifests.objects import Index, at, entries, mapping, name_of, sequence, text
-from checker.manifests.shell import Path, Run, Shell
+from checker.manifests.shell import Shell
+from checker.manifests.shell_path import Path, Run
 from checker.manifests.virtual_files import Files, Line, Lines, Mount
 from checker.probes.redis_conf import RUN_TIME
-from checker.units import UnitError, parse_quantity, parse_quantity_exact
+from checker.units import UnitError, parse_quantity_exact
 
 MAX_LINES_OF_A_KEY: Final = 20_000
 
@@ -271,50 +272,6 @@ def expand_references(value: str, values: Mapping[str, str], *, complete: bool) 
         return values.get(match[2], match[0] if complete else RUN_TIME)
 
     return _REFERENCE.sub(replacement, value)
-
-
-# --- limits ----------------------------------------------------------------------------------------------------------
-
-
-def memory_limit(pod: Pod, container: Container) -> Sourced[Limit]:
-    """The smallest memory limit that binds the container, by the manifest and what else the input holds."""
-    for path in (("resources",), ("resources", "limits")):
-        value = at(container.value, *path)
-        if value is not None and not isinstance(value, Mapping):
-            return Sourced(Unread(".".join(path), "is no mapping", "Kubernetes refuses it: correct it"), ".".join(path))
-    found: list[Sourced[Limit]] = []
-    own = quantity(at(container.value, "resources", "limits", "memory"), f"resources.limits.memory of {container.name}")
-    whole = quantity(at(pod.spec, "resources", "limits", "memory"), "spec.resources.limits.memory of the pod")
-    if own is not None:
-        found.append(Sourced(own, "resources.limits.memory"))
-    if whole is not None:
-        found.append(Sourced(whole, "spec.resources.limits.memory of the pod"))
-    if own is None:
-        for document in pod.index.limit_ranges(pod.document):
-            for item in sequence(at(document.value, "spec", "limits")):
-                default = at(item, "default", "memory") or at(item, "max", "memory")
-                if at(item, "type") == "Container" and (value := quantity(default, "LimitRange")) is not None:
-                    found.append(Sourced(value, f"LimitRange {name_of(document.value)}"))
-    for limit in found:
-        if isinstance(limit.value, Unread):
-            return limit
-    if found:
-        return min(found, key=lambda limit: limit.value if isinstance(limit.value, int) else 0)
-    if container.image is None:
-        return Sourced(
-            Unread("resources.limits.memory", "this is a patch: the rest is in its base", "render it first"), ""
-        )
-    return Sourced(UNLIMITED, "no resources.limits.memory")
-
-
-def quantity(value: Any, where: str) -> int | Unread | None:
-    """Bytes; None where nothing is written. Zero is no limit, as the kubelet takes it."""
-    if value is None or value == "":
-        return None
-    try:
-        return parse_quantity(text(value) or str(value)) or None
-    except UnitError as error:
-        return Unread(where, str(error), "write a quantity such as 512Mi")
 
 
 # --- what runs -------------------------------------------------------------------------------------------------------

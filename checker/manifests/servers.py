@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checker.engines import DATA_SERVERS, FORKING
-from checker.facts import UNLIMITED, Config, Engine, Server, Subject, Unlimited, Unread, Volume
+from checker.facts import Config, Engine, Server, Subject, Unread, Volume
 from checker.manifests import declarations
 from checker.manifests.documents import Places
 from checker.manifests.images import Image, data_directory
+from checker.manifests.limits import cpu_limit, memory_limit
 from checker.manifests.objects import at, mapping, name_of, namespace_of, sequence, text
-from checker.manifests.pods import Container, Environment, Outcome, Pod, follow, memory_limit
+from checker.manifests.pods import Container, Environment, Outcome, Pod, follow
 from checker.manifests.settings import DEFAULT, TRUE, configured, merged, own_script, role
-from checker.manifests.shell import Run
+from checker.manifests.shell_path import Run
 from checker.manifests.virtual_files import Mount
 from checker.probes import redis_conf
-from checker.units import UnitError, parse_quantity_exact
 
 _NO_SERVER_SCRIPT = re.compile(
     r"check|health|probe|monitor|fix|backup|restore|export|metric|init|sync|cli|label|clean|wait|bench|failover|test"
@@ -124,7 +124,7 @@ def server(
         process=None,
         cgroup=None,
         limit=limit,
-        cpu_limit_cores=_cpu_limit(container),
+        cpu_limit_cores=cpu_limit(container),
         oom_group=Unread(
             "memory.oom.group",
             "the kubelet sets it: 1 on cgroup v2 since Kubernetes 1.28, unless singleProcessOOMKill",
@@ -193,16 +193,6 @@ def _version(image: Image, engine: str) -> str | Unread:
     if image.version is not None and image.engine == engine:
         return image.version
     return Unread(f"image {image.name or '(none)'}", "names no version of the engine", "pin one: redis:8.2")
-
-
-def _cpu_limit(container: Container) -> float | Unlimited | Unread:
-    value = at(container.value, "resources", "limits", "cpu")
-    if value is None:
-        return UNLIMITED
-    try:
-        return float(parse_quantity_exact(text(value) or str(value)))
-    except UnitError as error:
-        return Unread("resources.limits.cpu", str(error), "write it like 500m or 2")
 
 
 # --- the data directory ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from checker.engines import FORKING
 from checker.facts import Config, Maybe, Unread
 from checker.manifests.images import Image
 from checker.manifests.pods import Environment
-from checker.manifests.shell import Run
+from checker.manifests.shell_path import Run
 from checker.manifests.virtual_files import Files
 from checker.probes import redis_conf
 from checker.probes.redis_conf import RUN_TIME, Directive

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.facts import Unread
-from checker.manifests.shell import MAX_PATHS, Path, Run, Shell
+from checker.manifests.shell import MAX_PATHS, Shell
+from checker.manifests.shell_path import Path, Run
 from checker.manifests.virtual_files import Files, Line
 from checker.probes.redis_conf import RUN_TIME
 
