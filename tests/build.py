@@ -235,6 +235,20 @@ def a_manifest(
     return replace(server, **changed)
 
 
+def a_server_elsewhere(**changed: Any) -> Server:
+    """A server that was asked over the network alone: it has no process here, and its limit is not known."""
+    server = replace(
+        a_server(cgroup=UNREAD),
+        subject=Subject(source="process", name="redis://far:6379"),
+        process=None,
+        cpu_limit_cores=UNREAD,
+        oom_group=UNREAD,
+        volume=a_volume(filesystem=UNREAD, in_memory=UNREAD, files_bytes=UNREAD),
+        info=an_info(),
+    )
+    return replace(server, **changed)
+
+
 def declares(**fields: Any) -> Declared:
     """What annotations say."""
     return Declared(**fields)

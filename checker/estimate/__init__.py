@@ -111,8 +111,8 @@ def _numbers(
     maxmemory: Sourced[Maybe[int]],
 ) -> Numbers:
     page = node.page_size_bytes if node else DEFAULT_PAGE_SIZE_BYTES
-    rate = inputs.write_rate(server, assumptions, policy)
-    workload, shape_source = inputs.workload(server, node, assumptions, resident.value, page)
+    rate = inputs.write_rate(server, assumptions, policy, node, resident.value)
+    workload, shape_source = inputs.workload(server, node, assumptions, resident.value, page, rate.value)
     seconds, stretch = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
     tables = _page_tables_bytes(server, resident.value, page)
     own = resident.value + tables

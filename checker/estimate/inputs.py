@@ -6,8 +6,8 @@ declared, the policy's default.
 
 from __future__ import annotations
 
-from checker.facts import Maybe, Node, Population, Server, Sourced, Unlimited, Unread
-from checker.model.cow import Workload, copy_unit_bytes
+from checker.facts import Maybe, Node, Population, Server, Sourced, Unlimited, Unread, Written
+from checker.model.cow import PAGES_PER_SMALL_WRITE, Workload, copy_unit_bytes, writes_for_occupancy
 from checker.policy import Assumptions, Distribution, Policy
 from checker.units import GIB, format_bytes, format_count
 
@@ -16,6 +16,9 @@ DEFAULT_KEY_BYTES = 16
 
 WRITE_CPU_SECONDS = 15e-6
 """CPU time that the server takes for one small write: a judgement, from 60,000–70,000 writes/s on one core."""
+
+MOST_DIRTY_RATIO = 0.999
+"""Above this nearly all pages are written, and from then on the count no longer tells how often."""
 
 FASTEST_SAVE_PER_SECOND = GIB
 """No child saves faster than this (measured: 100–250 MB/s): a last save that seems to was one of less data."""
@@ -65,13 +68,21 @@ def fragmentation_ratio(assumptions: Assumptions, policy: Policy) -> Sourced[flo
     return Sourced(policy.fragmentation_ratio, f"policy ({policy.source})")
 
 
-def write_rate(server: Server, assumptions: Assumptions, policy: Policy) -> Sourced[float]:
-    """Writes per second while a child lives."""
+def write_rate(
+    server: Server, assumptions: Assumptions, policy: Policy, node: Node | None, resident: int
+) -> Sourced[float]:
+    """Writes per second while a child lives.
+
+    Where pages were counted (`--measure`) and no rate was, the rate follows from them, at the most pages a write.
+    """
     if assumptions.write_rate_per_second is not None:
         return Sourced(assumptions.write_rate_per_second, "--write-rate")
     measured = server.info.write_rate_per_second if server.info else None
     if isinstance(measured, float):
-        return Sourced(measured, "measured: growth of rdb_changes_since_last_save")
+        return Sourced(measured, "measured: rdb_changes_since_last_save, now or on average since the last save")
+    if isinstance(server.written, Written) and node is not None:
+        writes = _writes_that_dirty(server.written, resident, PAGES_PER_SMALL_WRITE, node.page_size_bytes)
+        return Sourced(writes / server.written.seconds, f"measured pages, at {PAGES_PER_SMALL_WRITE} pages a write")
     if server.declared.write_rate_per_second is not None:
         return Sourced(server.declared.write_rate_per_second, "annotation bgsafe.io/write-rate")
     return Sourced(policy.write_rate_per_second, f"policy ({policy.source}): nothing was measured")
@@ -120,11 +131,23 @@ def cpu_stretch_ratio(limit: float | Unlimited | Unread, rate: float) -> float:
     return max(1.0, 1.0 / child)
 
 
+def _writes_that_dirty(written: Written, resident: int, pages_per_write: float, page: int) -> float:
+    """How many writes dirty as many pages; of all pages being dirty, only the least number can be told."""
+    dirty = min(float(written.bytes), resident * MOST_DIRTY_RATIO)
+    return writes_for_occupancy(resident, dirty, pages_per_write=pages_per_write, page=page)
+
+
 def workload(
-    server: Server, node: Node | None, assumptions: Assumptions, resident: int, page: int
+    server: Server, node: Node | None, assumptions: Assumptions, resident: int, page: int, rate: float
 ) -> tuple[Workload, str]:
-    """What is written to, and where that is known from."""
+    """What is written to, and where that is known from: counted pages, then a stated or sampled shape, then a bound."""
     shape, source = _shape(server, assumptions)
+    counted = None
+    if isinstance(server.written, Written) and rate > 0:
+        ones = _writes_that_dirty(server.written, resident, 1.0, page)
+        counted = ones / (rate * server.written.seconds)
+        dirtied = f"{format_bytes(server.written.bytes)} written in {server.written.seconds:.1f} s"
+        source = f"measured: {dirtied}, without a fork"
     info = server.info
     average = None
     if info is not None and isinstance(info.used_memory_dataset, int) and isinstance(info.keys, int) and info.keys > 0:
@@ -138,8 +161,9 @@ def workload(
         distribution=assumptions.distribution or Distribution(),
         compression=server.config.rdbcompression is not False,
         average_value_bytes=average,
+        measured_pages_per_write=counted,
     )
-    if not made.regions_known:
+    if not made.regions_known and counted is None:
         why = "the shape of the data is not known" if not shape else "the stated shape does not account for the memory"
         source = f"upper bound for small values: {why}"
         if average is not None and average > page:
@@ -155,6 +179,7 @@ def _shape(server: Server, assumptions: Assumptions) -> tuple[tuple[Population, 
     if keys and value is not None:
         name = assumptions.key_bytes or DEFAULT_KEY_BYTES
         return (Population(keys, value, name),), f"regions of {format_count(keys)} keys with values of {value} bytes"
-    if server.shape:
-        return server.shape, f"regions, from a sample of the {format_count(sum(p.keys for p in server.shape))} keys"
+    sampled = tuple(population for population in server.shape if population.keys > 0)
+    if sampled:
+        return sampled, f"regions, from a sample of the {format_count(sum(each.keys for each in sampled))} keys"
     return (), ""

@@ -4,7 +4,7 @@ import pytest
 
 from checker.rules import judge_all
 from checker.units import MIB
-from tests.build import NEVER_FORKS, UNREAD, a_config, a_manifest, a_node, a_process, a_server
+from tests.build import NEVER_FORKS, UNREAD, a_config, a_manifest, a_node, a_process, a_server, a_server_elsewhere
 from tests.rules.asking import ask, size_in, status, verdict_on
 
 RULE = "node-forks-together"
@@ -35,7 +35,7 @@ def test_a_server_alone_is_not_asked():
     "neighbour",
     [
         pytest.param(a_server(config=a_config(**NEVER_FORKS)), id="never forks"),
-        pytest.param(replace(a_server(), process=None, cgroup=None), id="runs on another machine"),
+        pytest.param(a_server_elsewhere(), id="runs on another machine"),
     ],
 )
 def test_only_servers_that_fork_here_count(neighbour):
