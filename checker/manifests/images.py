@@ -193,7 +193,7 @@ def classify(name: str, engines: Sequence[EngineImage] = ()) -> Image:
 
 def _engine_version(family: Family, base: str, version: str | None) -> str | None:
     """The engine's version, where the tag is likely to be one: `redis:2.1` of somebody's chart is not Redis 2.1."""
-    if family == "sclorg" and (digits := re.search(r"-(\d{1,2})-", base)):
+    if family == "sclorg" and (digits := re.search(r"-(\d{1,2})(?:-|\Z)", base)):
         return digits[1]
     if version is None or (int(version.split(".")[0]) < 3 and "dragonfly" not in base and "garnet" not in base):
         return None

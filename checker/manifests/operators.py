@@ -229,6 +229,9 @@ def _settings(
         directives = [directive for directive in directives if not directive.source.startswith(DEFAULT)]
     command = [text(word) or "" for word in sequence(at(spec, "redis", "command"))]
     own += redis_conf.parse_arguments(command[1:], "spec.redis.command").directives
+    for path in (("maxMemory",), ("redis", "maxMemory")):
+        if (size := text(at(spec, *path))) is not None:
+            own.append(Directive("maxmemory", (size,), ".".join(("spec", *path))))
     return directives + own + _percent_of_limit(spec, resources), missing
 
 

@@ -319,7 +319,9 @@ def follow(pod: Pod, container: Container, image: Image, environment: Environmen
         if shell.cut_short and not any(run.what in DATA_SERVERS for result in results for run in result.runs):
             named = [line.text for word in argv for line in files.held.get(path.absolute(word), ())]
             results += shell.unread("\n".join([*argv, *named]), path.copy())
-        for result in results:
+        # An init container that fails is started again: only the ways in which it ends well lead on.
+        ended_well = [result for result in results if container.lasting or result.status is not False]
+        for result in ended_well or results:
             outcome = Outcome(result.runs, result.files, world)
             outcomes += [outcome] if outcome not in outcomes else []
     return tuple(outcomes), shell.cut_short

@@ -51,7 +51,7 @@ def configured(
     directives: list[Directive] = []
     if image.family == "bitnami" and (by_image or run.what == "script"):
         directives += _bitnami(image, engine, run, environment, missing)
-    elif run.what == "script":
+    elif run.what == "script" and not (image.family == "sclorg" and run.argv[0].startswith("run-")):
         missing.append(Unread(run.argv[0], "this script is not in the input, and decides", "give the ConfigMap too"))
     elif by_image and image.name and own_script(image, environment):
         missing.append(Unread(f"image {image.name}", "its configuration is inside the image", "mount a ConfigMap"))

@@ -34,7 +34,7 @@ from checker.manifests.shell_syntax import (
     parse,
 )
 from checker.manifests.shell_tokens import ShellSyntaxError
-from checker.manifests.virtual_files import Line
+from checker.manifests.virtual_files import Files, Line
 from checker.probes.redis_conf import RUN_TIME
 
 MAX_PATHS: Final = 16
@@ -56,6 +56,8 @@ WRAPPERS: Final = frozenset(
 
 _TAKES_ARGUMENT: Final = frozenset({"gosu", "su-exec", "timeout", "taskset", "chrt"})
 SHELLS: Final = frozenset({"sh", "bash", "ash", "dash", "zsh", "busybox"})
+_SUPERVISORS: Final = frozenset({"supervisord", "s6-svscan", "runsvdir", "monit", "circusd"})
+
 _TEXT_ONLY: Final = frozenset(
     {
         *("which", "pgrep", "pkill", "killall", "kill", "ps", "type", "hash", "apk", "apt-get", "apt", "yum", "chmod"),
@@ -73,6 +75,7 @@ class Shell:
         self.steps = 0
         self.calls = 0
         self.cut_short = False
+        self.capturing = 0  # how many of the commands around this one want to know what it prints
 
     # --- control flow ------------------------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Shell:
                     after.append(result)
         if len(after) > MAX_PATHS:
             self.cut_short = True
-            after = after[:MAX_PATHS]
+            after = _most_different(after)[:MAX_PATHS]
         return after
 
     def node(self, node: Node, path: Path) -> list[Path]:
@@ -144,17 +147,17 @@ class Shell:
         before = path.output
         path.output = ()
         paths = [path]
+        self.capturing += 1
         for index, command in enumerate(commands):
 
             def follow(path: Path, command: Node = command, index: int = index) -> list[Path]:
-                stdin, path.output = path.output, ()
-                path.variables["\0stdin"] = tuple(line.text for line in stdin) if index else ()
+                path.stdin, path.output = path.output if index else (), ()
                 return self.node(command, path)
 
             paths = self._each(paths, follow)
+        self.capturing -= 1
         for result in paths:
-            result.output = before + result.output
-            result.variables.pop("\0stdin", None)
+            result.output, result.stdin = before + result.output if self.capturing else (), ()
         return paths
 
     def conditional(self, node: If, path: Path) -> list[Path]:
@@ -208,20 +211,22 @@ class Shell:
                 text = redirect.target
                 if redirect.expands:
                     text = self.text('"' + text.replace('"', '\\"') + '"', path)
-                path.variables["\0stdin"] = tuple(text.split("\n"))
+                path.stdin = tuple(Line(line, path.where) for line in text.split("\n"))
             elif redirect.operator == "<":
-                lines = path.files.read(path.absolute(self.text(redirect.target, path)))
-                path.variables["\0stdin"] = tuple(line.text for line in lines)
+                path.stdin = path.files.read(path.absolute(self.text(redirect.target, path)))
             elif redirect.operator == "<<<":
-                path.variables["\0stdin"] = (self.text(redirect.target, path),)
+                path.stdin = (Line(self.text(redirect.target, path), path.where),)
             elif redirect.operator in (">", ">>", ">|", "&>", "&>>") and redirect.descriptor in ("", "1"):
                 targets.append((path.absolute(self.text(redirect.target, path)), ">>" in redirect.operator))
+        self.capturing += bool(targets)
         paths = follow(path)
+        self.capturing -= bool(targets)
         for result in paths:
             for target, append in targets[-1:]:
                 result.files = result.files.write(target, result.output, append=append)
-            result.output = outer if targets else outer + result.output
-            result.variables.pop("\0stdin", None)
+            # What nobody reads is not kept: paths that differ in it alone would be followed apart.
+            result.output = (outer if targets else outer + result.output) if self.capturing else ()
+            result.stdin = () if redirects else result.stdin
         return paths
 
     def simple(self, node: Simple, path: Path) -> list[Path]:
@@ -257,24 +262,34 @@ class Shell:
         path.status = True
 
     def words(self, raw: str, path: Path) -> list[str]:
-        return expansion.expand(raw, path.variables, path.positional, lambda text: self.substitute(text, path))
+        """The words that a raw word becomes; RUN_TIME where it cannot be read, as text of here-documents may be."""
+        try:
+            return expansion.expand(raw, path.variables, path.positional, partial(self.substitute, path))
+        except ShellSyntaxError:
+            return [RUN_TIME]
 
     def text(self, raw: str, path: Path) -> str:
-        return expansion.expand_text(raw, path.variables, path.positional, lambda text: self.substitute(text, path))
+        """The same without splitting, as in an assignment."""
+        try:
+            return expansion.expand_text(raw, path.variables, path.positional, partial(self.substitute, path))
+        except ShellSyntaxError:
+            return RUN_TIME
 
-    def substitute(self, text: str, path: Path) -> str:
+    def substitute(self, path: Path, text: str) -> str:
         """What a command substitution prints; RUN_TIME where that is not known, or differs between paths."""
         inner = path.copy()
         inner.output, inner.runs = (), ()
         if self.calls >= MAX_CALLS:
             return RUN_TIME
         self.calls += 1
+        self.capturing += 1
         try:
             results = self.script(parse(text), [inner])
         except ShellSyntaxError:
             return RUN_TIME
         finally:
             self.calls -= 1
+            self.capturing -= 1
         printed = {"\n".join(line.text for line in result.output).rstrip("\n") for result in results}
         return printed.pop() if len(printed) == 1 else RUN_TIME
 
@@ -324,10 +339,15 @@ class Shell:
         return [path]
 
     def started(self, what: str, words: list[str], path: Path) -> list[Path]:
-        path.runs += (Run(what, tuple(words), path.where, path.files, path.directory),)
         path.status = True if what in DATA_SERVERS else None
         if what in ("client", "exporter"):
             path.output += (Line(RUN_TIME, path.where),)
+            # Of a client's words only what it sets matters; the rest would tell paths apart that are alike.
+            words = words if "set" in [word.lower() for word in words] else words[:1]
+            run = Run(what, tuple(words), path.where, Files(), "")
+            path.runs += () if run in path.runs else (run,)
+        else:
+            path.runs += (Run(what, tuple(words), path.where, path.files, path.directory),)
         return [path]
 
     def call(self, body: Node, arguments: list[str], path: Path) -> list[Path]:
@@ -398,9 +418,20 @@ class Shell:
         return [path]
 
 
+def _most_different(paths: list[Path]) -> list[Path]:
+    """Those first that differ in what they have written and started, and not in variables alone."""
+    first: list[Path] = []
+    others: list[Path] = []
+    for path in paths:
+        alike = any(path.files == other.files and path.runs == other.runs for other in first)
+        (others if alike else first).append(path)
+    return first + others
+
+
 def _may_start_anything(name: str) -> bool:
     """A script or program that is not the system's: nobody can say what it does."""
-    if name.endswith(".sh") or posixpath.basename(name).startswith("run-") or RUN_TIME in name:
+    base = posixpath.basename(name)
+    if name.endswith(".sh") or base.startswith("run-") or base in _SUPERVISORS or RUN_TIME in name:
         return True
     return "/" in name and re.match(r"/(usr/)?s?bin/", name) is None
 

@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from checker.manifests import expansion
 from checker.manifests.sed import sed
 from checker.manifests.shell_path import Path
-from checker.manifests.virtual_files import Line, Lines
+from checker.manifests.virtual_files import Line
 from checker.probes.redis_conf import RUN_TIME
 
 if TYPE_CHECKING:
     from checker.manifests.shell import Shell
 
 Builtin: TypeAlias = "Callable[[Shell, list[str], Path], list[Path]]"
-
-
-def _standard_input(path: Path) -> Lines:
-    held = path.variables.get("\0stdin", ())
-    return tuple(Line(text, path.where) for text in held) if isinstance(held, tuple) else ()
 
 
 def _echo(_: Shell, arguments: list[str], path: Path) -> list[Path]:
@@ -51,7 +46,7 @@ def _printf(_: Shell, arguments: list[str], path: Path) -> list[Path]:
 def _cat(_: Shell, arguments: list[str], path: Path) -> list[Path]:
     names = [name for name in arguments if not name.startswith("-") or name == "-"]
     for name in names or ["-"]:
-        path.output += _standard_input(path) if name == "-" else path.files.read(path.absolute(name))
+        path.output += path.stdin if name == "-" else path.files.read(path.absolute(name))
     path.status = True
     return [path]
 
@@ -73,7 +68,7 @@ def _remove(_: Shell, arguments: list[str], path: Path) -> list[Path]:
 
 
 def _tee(_: Shell, arguments: list[str], path: Path) -> list[Path]:
-    lines = _standard_input(path)
+    lines = path.stdin
     for name in arguments:
         if not name.startswith("-"):
             append = any(option in ("-a", "--append") for option in arguments)
@@ -97,13 +92,13 @@ def _sed(_: Shell, arguments: list[str], path: Path) -> list[Path]:
         else:
             path.output += lines
     if not names:
-        path.output += sed(_standard_input(path), programs, path.where)
+        path.output += sed(path.stdin, programs, path.where)
     return [path]
 
 
 def _substitute_environment(_: Shell, __: list[str], path: Path) -> list[Path]:
     """`envsubst < template > file`"""
-    for line in _standard_input(path):
+    for line in path.stdin:
         text = re.sub(
             r"\$(?:\{(\w+)\}|(\w+))",
             lambda found: expansion.value_of(path.variables, found[1] or found[2]),

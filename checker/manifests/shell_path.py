@@ -30,6 +30,7 @@ class Path:
     functions: dict[str, Node] = field(default_factory=dict)
     directory: str = "/"
     where: str = ""
+    stdin: Lines = ()
     output: Lines = ()
     runs: tuple[Run, ...] = ()
     status: bool | None = True  # None: not known

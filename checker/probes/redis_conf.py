@@ -140,10 +140,16 @@ DEFAULT_SAVE: Final = (SavePoint(3600, 1), SavePoint(300, 100), SavePoint(60, 10
 _SPEAKS_OF_REPLICAS: Final = frozenset({"min-replicas-to-write", "active-replica", "multi-master"})
 
 
+LAST_MINOR: Final = 99
+
+
 def release(version: str | None) -> tuple[int, int] | None:
-    """(major, minor) of `7.0.15`, `v7`, `8.1-alpine`; `None` where no version is written."""
+    """(major, minor) of `7.0.15`, `v7`, `8.1-alpine`; `None` where no version is written.
+
+    A major version alone is a tag that moves: it means the last minor version there is.
+    """
     match = re.match(r"v?(\d+)(?:\.(\d+))?", version or "", re.ASCII)
-    return (int(match[1]), int(match[2] or 0)) if match else None
+    return (int(match[1]), int(match[2] or LAST_MINOR)) if match else None
 
 
 def _defaults(engine_name: str, version: str | None, has_config: bool) -> dict[str, Any]:

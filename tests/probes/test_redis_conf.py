@@ -69,6 +69,7 @@ def test_the_later_of_two_settings_holds_and_is_named() -> None:
         pytest.param("save 60 1 30 2", "6.2", (), id="6.2 passes over two pairs, and has forgotten the defaults"),
         pytest.param("maxmemory 1gb", "6.2", DEFAULT_SAVE, id="a file without save keeps the defaults since 6.2"),
         pytest.param("maxmemory 1gb", "6.0.9", (), id="and lost them before"),
+        pytest.param("maxmemory 1gb", "6", DEFAULT_SAVE, id="a major version alone is its last minor one"),
         pytest.param("", "6.0.9", DEFAULT_SAVE, id="but not where there is no file"),
         pytest.param("maxmemory 1gb", None, DEFAULT_SAVE, id="an unknown version keeps them"),
     ],
