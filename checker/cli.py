@@ -125,6 +125,7 @@ def cli() -> None:
     "--redis-password-file", type=click.Path(path_type=Path), help="Password for --redis; else REDISCLI_AUTH."
 )
 @click.option("--sample", type=click.IntRange(min=1), default=None, help="Look at so many keys for the data's shape.")
+@click.option("--measure", type=POSITIVE, help="Count the pages really written in so many seconds (no fork).")
 @assumption_options
 @output_options
 def node(
@@ -134,6 +135,7 @@ def node(
     urls: tuple[str, ...],
     redis_password_file: Path | None,
     sample: int | None,
+    measure: float | None,
     **options: Any,
 ) -> None:
     """Judge the Redis-like servers of this machine, or of this container."""
@@ -146,7 +148,7 @@ def node(
     for directory in ("proc", "sys"):
         if not (root / directory).is_dir():
             _usage_error(f"--root {root}: {root / directory} is not a directory (expected a machine's /proc and /sys)")
-    observation = observe(root, pids=pids, urls=urls, password=password, sample=sample or 0)
+    observation = observe(root, pids=pids, urls=urls, password=password, sample=sample or 0, measure_seconds=measure)
     verdicts = judge_all(observation.servers, observation.node, assumptions, policy)
     report = Report(observation.node, verdicts, observation.not_servers, observation.problems)
     _write_report(report, options)

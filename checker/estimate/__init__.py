@@ -112,7 +112,9 @@ def _numbers(
 ) -> Numbers:
     page = node.page_size_bytes if node else DEFAULT_PAGE_SIZE_BYTES
     rate = inputs.write_rate(server, assumptions, policy, node, resident.value)
-    workload, shape_source = inputs.workload(server, node, assumptions, resident.value, page, rate.value)
+    workload, shape_source = inputs.workload(
+        server, node, assumptions, resident=resident.value, page=page, rate=rate.value
+    )
     seconds, stretch = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
     tables = _page_tables_bytes(server, resident.value, page)
     own = resident.value + tables

@@ -138,7 +138,7 @@ def _writes_that_dirty(written: Written, resident: int, pages_per_write: float, 
 
 
 def workload(
-    server: Server, node: Node | None, assumptions: Assumptions, resident: int, page: int, rate: float
+    server: Server, node: Node | None, assumptions: Assumptions, *, resident: int, page: int, rate: float
 ) -> tuple[Workload, str]:
     """What is written to, and where that is known from: counted pages, then a stated or sampled shape, then a bound."""
     shape, source = _shape(server, assumptions)

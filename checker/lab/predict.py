@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from checker.facts import Engine, Population
 from checker.lab.case import Case
-from checker.model.cow import Workload, child_bytes, copied_bytes, occupancy_bytes, pages_per_write
+from checker.model.cow import Workload, child_bytes, copied_bytes, occupancy_bytes, touched_per_write
 from checker.model.peak import FORK_KERNEL_BYTES, Save, page_table_bytes, peak_bytes, worst_peak_bytes
 
 CASE_PAGE_BYTES: Final = 4096
 """Cases are recorded on machines with 4 KiB pages."""
 
-UNNOTICED_SECONDS: Final = 0.03
-"""How long a child is gone, on average, before the server looks (serverCron, 10 times a second): the writes of that
-time are counted as the save's, and copy nothing. Of two sets of recorded forks 0.02 fits one best, 0.05 the other."""
+DEFAULT_HZ: Final = 10
+
+UNNOTICED_PERIODS: Final = 0.3
+"""How long a child is gone before the server looks, in periods of serverCron (1/hz): half a period on average if it ran
+on time. The writes of that time are counted as the save's, and copy nothing. Of two sets of recorded forks 0.2 fits one
+best, 0.5 the other."""
 
 
 SETTLED_SECONDS: Final = 2.0
@@ -46,7 +49,7 @@ def predict(case: Case) -> Prediction:
         compression=True,
         writes_before=(case.write_rate_per_second or 0.0) * SETTLED_SECONDS,
     )
-    unnoticed = (case.write_rate_per_second or 0.0) * UNNOTICED_SECONDS
+    unnoticed = (case.write_rate_per_second or 0.0) * UNNOTICED_PERIODS / (case.hz or DEFAULT_HZ)
     writes = max(case.writes_during_save / 2, case.writes_during_save - unnoticed)
     copied = copied_bytes(workload, writes)
     tables = case.vm_pte_bytes or page_table_bytes(case.rss_anon_bytes, CASE_PAGE_BYTES)
@@ -55,7 +58,7 @@ def predict(case: Case) -> Prediction:
     by_formula = occupancy_bytes(
         case.rss_anon_bytes,
         case.writes_during_save,
-        pages_per_write=pages_per_write(case.value_bytes, CASE_PAGE_BYTES),
+        pages_per_write=touched_per_write(replace(workload, shape=(), average_value_bytes=case.value_bytes)),
         page=CASE_PAGE_BYTES,
     )
     return Prediction(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from checker.engines import EXECUTABLES, FORKING
@@ -21,7 +21,7 @@ from checker.facts import (
     Subject,
     Unread,
 )
-from checker.probes import asked, matching, oci, program, redis_info, servers, volume
+from checker.probes import asked, matching, oci, program, redis_info, servers, soft_dirty, volume
 from checker.probes import cgroup as cgroups
 from checker.probes import config as configs
 from checker.probes import node as nodes
@@ -65,11 +65,13 @@ def observe(
     sample: int = 0,
     sample_seconds: float = 5.0,
     timeout_seconds: float = 3.0,
+    measure_seconds: float | None = None,
 ) -> Observation:
     """Look at the machine below DIR, and at its servers (only those of `pids`, where any are given).
 
     The servers of `urls` are asked first, so that what is read of their processes is not older than what they say. One
-    that is no process of this machine is a server all the same, without a process.
+    that is no process of this machine is a server all the same, without a process. With `measure_seconds`, the pages
+    that each writes in that time are counted at the end.
     """
     answers = [
         redis_info.read(
@@ -97,7 +99,20 @@ def observe(
         found = tuple(one for one in found if one.pid in pids or one.pid in told)
     observed = (_server(machine, one, told.get(one.pid)) for one in found)
     here = tuple(server for server in observed if server is not None)
+    if measure_seconds is not None:
+        here = _with_written(root, here, measure_seconds, node.page_size_bytes)
     return Observation(node, here + tuple(elsewhere), not_servers, problems)
+
+
+def _with_written(root: Path, found: tuple[Server, ...], seconds: float, page: int) -> tuple[Server, ...]:
+    """Count what each of them writes in the same time; what could not be counted is said, and goes without."""
+    counted = soft_dirty.measure(root, [server.process.pid for server in found if server.process], seconds, page=page)
+    measured = []
+    for server in found:
+        written = counted.get(server.process.pid) if server.process else None
+        unread = (*server.unread, written) if isinstance(written, Unread) else server.unread
+        measured.append(replace(server, written=written, unread=unread))
+    return tuple(measured)
 
 
 def _not_among(root: Path, pids: Sequence[int], found: tuple[servers.Found, ...]) -> tuple[Unread, ...]:

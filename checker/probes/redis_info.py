@@ -20,6 +20,9 @@ from checker.probes.redis_link import Link, Reply, ServerError, connect, label
 RATE_SECONDS = 1.0
 """How long the growth of rdb_changes_since_last_save is watched where nothing else takes time. A judgement."""
 
+LEAST_MEAN_SECONDS = 60.0
+"""Since a save or start of less than this, the mean says more about the loading of the data than about its use."""
+
 CONFIG_NAMES = (
     "maxmemory",
     "maxmemory-policy",
@@ -108,14 +111,25 @@ def engine_of(fields: Mapping[str, str], where: str) -> tuple[str, Maybe[str]]:
 
 
 def write_rate(before: Mapping[str, str], after: Mapping[str, str], seconds: float, where: str) -> Maybe[float]:
-    """Return writes per second: the growth of rdb_changes_since_last_save. A save in between sets it back."""
+    """Return writes per second, from rdb_changes_since_last_save: its growth, or its mean since the last save.
+
+    The larger of the two, so that one quiet second does not hide a busy hour. A save in between sets it back.
+    """
     name = "rdb_changes_since_last_save"
     first, last = count(before, name, where), count(after, name, where)
     if isinstance(first, Unread) or isinstance(last, Unread):
         return first if isinstance(first, Unread) else last
     if last < first or seconds <= 0 or before.get("rdb_last_save_time") != after.get("rdb_last_save_time"):
         return Unread(f"INFO {name} of {where}", "a save ended while it was watched", "run again")
-    return (last - first) / seconds
+    since_save = _seconds_since_save(after, where)
+    mean = last / since_save if since_save >= LEAST_MEAN_SECONDS else 0.0
+    return max((last - first) / seconds, mean)
+
+
+def _seconds_since_save(fields: Mapping[str, str], where: str) -> float:
+    """By the server's own clock; 0 where it does not tell."""
+    now, saved = count(fields, "server_time_usec", where), count(fields, "rdb_last_save_time", where)
+    return 0.0 if isinstance(now, Unread) or isinstance(saved, Unread) else now / 1e6 - saved
 
 
 def info_of(fields: Mapping[str, str], rate: Maybe[float], where: str) -> Info:

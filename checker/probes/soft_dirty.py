@@ -1,8 +1,8 @@
 """Which pages a server really writes, without a fork: the soft-dirty bits of its page tables.
 
 Write 4 to clear_refs, wait as long as a save takes, count the pages that are dirty again: that is what a fork at the
-first moment would have copied by now, whatever the data types, the skew and the allocator. It costs one walk of the page
-tables under the mmap lock, and one minor fault for each page first written afterwards; so it is done on request only.
+first moment would have copied by now, whatever the data types, the skew and the allocator. It costs one walk of the
+page tables under the mmap lock, and one minor fault for each page first written afterwards: only on request.
 Source: Documentation/admin-guide/mm/soft-dirty.rst, pagemap.rst.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ CHUNK_ENTRIES: Final = 128 * 1024
 
 CLEAR_SOFT_DIRTY: Final = b"4"
 
-# An entry is 64 bits, little-endian: byte 7 has bit 63, present, and bit 61, file or shared; byte 6 has bit 55, soft-dirty.
+# An entry is 64 bits, little-endian. Byte 7: bit 63, present; bit 61, file or shared. Byte 6: bit 55, soft-dirty.
 _PRESENT_ANONYMOUS: Final = bytes(1 if byte & 0x80 and not byte & 0x20 else 0 for byte in range(256))
 _SOFT_DIRTY: Final = bytes(1 if byte & 0x80 else 0 for byte in range(256))
 
@@ -54,23 +54,34 @@ def refusal() -> Unread | None:
 
 
 def measure(
-    root: Path, pid: int, seconds: float, *, page: int, sleep: Callable[[float], None] = time.sleep
-) -> Maybe[Written]:
-    """Count the anonymous bytes that a process writes in so many seconds. Blocks for as long."""
+    root: Path, pids: Sequence[int], seconds: float, *, page: int, sleep: Callable[[float], None] = time.sleep
+) -> Mapping[int, Maybe[Written]]:
+    """Count the anonymous bytes that each process writes in the same so many seconds. Blocks for as long."""
     cannot = refusal()
-    if cannot is not None:
-        return cannot
+    if cannot is not None or not pids:
+        return dict.fromkeys(pids, cannot) if cannot else {}
+    cleared = {pid: _attempt(root, pid, _clear) for pid in pids}
+    start = time.monotonic()
+    sleep(seconds)
+    elapsed = time.monotonic() - start
+    written: dict[int, Maybe[Written]] = {}
+    for pid, failure in cleared.items():
+        dirty = failure if isinstance(failure, Unread) else _attempt(root, pid, lambda proc: _dirty_pages(proc, page))
+        written[pid] = dirty if isinstance(dirty, Unread) else Written(bytes=(dirty or 0) * page, seconds=elapsed)
+    return written
+
+
+def _attempt(root: Path, pid: int, step: Callable[[Path], int | None]) -> int | Unread | None:
     proc = root / "proc" / str(pid)
     try:
-        _clear(proc)
-        start = time.monotonic()
-        sleep(seconds)
-        elapsed = time.monotonic() - start
-        pages = sum(_count_range(proc, vma.start, vma.size, page) for vma in _written_to(proc))
+        return step(proc)
     except OSError as error:
         remedy = "run as root, or as the server's own user" if isinstance(error, PermissionError) else ""
         return Unread(str(error.filename or proc), error.strerror or str(error), remedy)
-    return Written(bytes=pages * page, seconds=elapsed)
+
+
+def _dirty_pages(proc: Path, page: int) -> int:
+    return sum(_count_range(proc, vma.start, vma.size, page) for vma in _written_to(proc))
 
 
 def _written_to(proc: Path) -> list[Vma]:

@@ -60,6 +60,21 @@ def test_databases():
         pytest.param({"rdb_changes_since_last_save": "5", "rdb_last_save_time": "1"}, None, id="set back"),
         pytest.param({"rdb_changes_since_last_save": "30", "rdb_last_save_time": "2"}, None, id="a save in between"),
         pytest.param({"rdb_last_save_time": "1"}, None, id="not told"),
+        pytest.param(
+            {"rdb_changes_since_last_save": "12000", "rdb_last_save_time": "1", "server_time_usec": "121000000"},
+            5995.0,
+            id="busy now",
+        ),
+        pytest.param(
+            {"rdb_changes_since_last_save": "12", "rdb_last_save_time": "1", "server_time_usec": "61000000"},
+            1.0,
+            id="no busier than growth, a minute after",
+        ),
+        pytest.param(
+            {"rdb_changes_since_last_save": "12", "rdb_last_save_time": "1", "server_time_usec": "60000000"},
+            1.0,
+            id="too short a time for a mean",
+        ),
     ],
 )
 def test_the_write_rate_is_growth_and_never_guessed(after, rate):
