@@ -1,6 +1,6 @@
 """The programs that speak the Redis protocol: which are servers, and which of those fork to save.
 
-Source: DOMAIN §5 "What forks"; each engine's own documentation.
+Source: each engine's own documentation.
 """
 
 from __future__ import annotations

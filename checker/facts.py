@@ -75,7 +75,7 @@ class Node:
     commit_limit: Maybe[int]
     committed_as: Maybe[int]
     hugetlb: Maybe[int]  # HugePages_Total × Hugepagesize
-    guess_free: Maybe[int]  # what mode 0 before Linux 5.2 compares with (KERNEL A3): free + cache + swap − reserves
+    guess_free: Maybe[int]  # what mode 0 before Linux 5.2 compares with: free + cache + swap − reserves
     thp_enabled: Maybe[str]  # always | madvise | never
     thp_defrag: Maybe[str]
 
@@ -103,7 +103,7 @@ class CgroupLevel:
     oom_kills: Maybe[int]  # memory.events oom_kill; v1: memory.oom_control
 
     def unreclaimable(self) -> Maybe[int]:
-        """Bytes that reclaim cannot give back without swap: current − file cache − reclaimable slab (KERNEL C4).
+        """Bytes that reclaim cannot give back without swap: current − file cache − reclaimable slab.
 
         A part that was not read (v1 has no slab figure) is taken as unreclaimable, which is the safe side.
         """
@@ -169,7 +169,7 @@ class Process:
     cap_sys_admin: Maybe[bool]  # CAP_SYS_ADMIN in the initial user namespace
     thp_enabled: Maybe[bool]  # THP_enabled of status: False after prctl(PR_SET_THP_DISABLE)
     oom_score_adj: Maybe[int]
-    vmas: Maybe[tuple[Vma, ...]]  # in address order; read only where the cheap exits do not decide (KERNEL A13)
+    vmas: Maybe[tuple[Vma, ...]]  # in address order; read only where the cheap exits do not decide
     child: Child | None
 
 

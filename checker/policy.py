@@ -1,6 +1,6 @@
 """Thresholds, defaults, modes and exemptions: what the operator decides, as against what was observed.
 
-File format: DESIGN "Policy"; every key is optional, and an unknown key or a wrong value is an error with its place.
+File format: checker/policy_file.py; every key is optional, an unknown key or a wrong value is an error with its place.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ DEFAULT_WRITE_RATE_PER_SECOND = 1000.0
 """A judgement: a busy cache. Replace it by `--redis`, `bgsafe agent` or the bgsafe.io/write-rate annotation."""
 
 DEFAULT_SAVE_THROUGHPUT = 80 * MIB
-"""Resident bytes per second of a save: a judgement, below the 100–250 MB/s per core that DOMAIN §2 measured."""
+"""Resident bytes per second of a save: a judgement, below the 100–250 MB/s per core that were measured."""
 
 DEFAULT_FRAGMENTATION = 1.1
-"""Resident / used_memory, from the 1.03–1.12 that DOMAIN §3 measured on fresh data; churn raises it."""
+"""Resident / used_memory, from the 1.03–1.12 that were measured on fresh data; churn raises it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Read a policy file. The format is DESIGN's "Policy"; an unknown key or a wrong value is an error with its place."""
+"""Read a policy file. Every key is optional; an unknown key or a wrong value is an error with its place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which keys are written: the share of the keys that W writes touch, for each access pattern.
 
 One number carries the whole pattern into the page model: the mean over the keys of 1 − exp(−pᵢ·W), where pᵢ is the
-probability that one write goes to key i (DOMAIN §2, "regions"). No loop here grows with the number of keys.
+probability that one write goes to key i (docs/model.md, "Regions"). No loop here grows with the number of keys.
 """
 
 from __future__ import annotations

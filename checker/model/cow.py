@@ -2,7 +2,7 @@
 
 A save copies the *distinct pages written*, not the bytes written. Worst case: all of them. Expected case: page
 occupancy, either for pages that are all alike (`occupancy_bytes`) or, where the shape of the data is known, region by
-region of equal allocations (`regions_bytes`). Source: DOMAIN §2; checked by `bgsafe verify` against real forks.
+region of equal allocations (`regions_bytes`). Source: docs/model.md; checked by `bgsafe verify` against real forks.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from checker.policy import Distribution
 from checker.units import KIB
 
 PAGES_PER_SMALL_WRITE = 3
-"""Upper bound for a value below a page: table entry, object, value (DOMAIN §2: SET 2.2, SETEX 2.8, ZADD up to 3)."""
+"""Upper bound for a value below a page: table entry, object, value (measured: SET 2.2, SETEX 2.8, ZADD up to 3)."""
 
 PIPELINED_PAGES = 1
 """Valkey 9 with glibc parses pipelined commands ahead, and malloc scatters them: 3.6 pages a write were measured."""
 
 BASE_PAGE_COW_KERNEL = (5, 8)
-"""Since commit 3917c80280c9 (Linux 5.8) a write to a shared huge page copies one base page, not all (KERNEL B1)."""
+"""Since commit 3917c80280c9 (Linux 5.8) a write to a shared huge page copies one base page, not all."""
 
 CHILD_BYTES = {"jemalloc": 560 * KIB, "libc": 280 * KIB}
 """What an idle save copies: stacks, globals, arenas. Measured 0.52–0.65 MB with jemalloc, 0.18–0.31 MB with glibc."""
@@ -131,7 +131,7 @@ def touched_per_write(workload: Workload) -> float:
 
 
 def copy_unit_bytes(node: Node, process: Process | None) -> int:
-    """What one write to a shared page copies: a base page, or before Linux 5.8 with THP a huge page (KERNEL B1)."""
+    """What one write to a shared page copies: a base page, or before Linux 5.8 with THP a huge page."""
     version = kernel_version(node.kernel_release)
     if version is None or version >= BASE_PAGE_COW_KERNEL or node.thp_enabled != "always":
         return node.page_size_bytes
@@ -165,7 +165,7 @@ def writes_for_occupancy(resident: float, copied: float, *, pages_per_write: flo
 
 
 def pages_per_write(value_bytes: float, page: int) -> float:
-    """k for unknown shapes: 3 for small values, and the pages of the value itself above one page (DOMAIN §2)."""
+    """k for unknown shapes: 3 for small values, and the pages of the value itself above one page (docs/model.md)."""
     if value_bytes <= page:
         return PAGES_PER_SMALL_WRITE
     return 2 + value_bytes / page + 1
@@ -310,7 +310,7 @@ _LARGE_ALIGNMENT = 64
 
 
 def child_bytes(workload: Workload) -> float:
-    """What the child copies by its own work, with no client writing (DOMAIN §2 "The child's own memory")."""
+    """What the child copies by its own work, with no client writing (docs/model.md, "What the child copies itself")."""
     layout, page, shape = layout_of(workload.engine), workload.page_size_bytes, workload.shape
     total: float = CHILD_BYTES[layout.allocator.name]
     longest = max((population.value_bytes for population in shape), default=inf)

@@ -2,7 +2,7 @@
 
 fork() charges every VMA whose smaps VmFlags have `ac` and not `dc`; resident size plays no part (dup_mmap() in
 kernel/fork.c, mm/mmap.c since 7.x). What the charge is compared with depends on vm.overcommit_memory
-(__vm_enough_memory() in mm/util.c). Source: KERNEL A1–A7, E; checked against recorded forks on kernels 5.10 to 7.2.
+(__vm_enough_memory() in mm/util.c). Source: docs/model.md; checked against recorded forks on kernels 5.10 to 7.2.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ GUESS_TOLERANCE_RATIO = 0.05
 """Before 5.2 mode 0 compares with free memory, which moves between our look and the fork: a judgement, of MemTotal."""
 
 CHILD_MALLOC_BYTES = 4 * MIB
-"""Mode 2: what the child itself allocates while saving, for a server started in mode 2 (KERNEL A11: up to 0.8 MB)."""
+"""Mode 2: what the child itself allocates while saving, for a server started in mode 2 (measured: up to 0.8 MB)."""
 
 CHILD_EXTENT_RATIO = 0.25
-"""Mode 2, server started in mode 0 or 1: the child's next extent is charged whole (KERNEL A11: 192 of 900 MB)."""
+"""Mode 2, server started in mode 0 or 1: the child's next extent is charged whole (measured: 192 of 900 MB)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Fork:
     reason: str
     committed_bytes: int | None = None
     tolerance_bytes: int = 0
-    child_needs_bytes: int = 0  # mode 2: what a granted fork still needs to become a finished save (KERNEL A11)
+    child_needs_bytes: int = 0  # mode 2: what a granted fork still needs to become a finished save
 
     @property
     def margin_bytes(self) -> int | None:
@@ -87,7 +87,7 @@ def charged_vmas(vmas: tuple[Vma, ...]) -> tuple[Vma, ...] | None:
 
 
 def counter_slack_pages(mem_total_pages: int, cpu_count: int) -> int:
-    """Pages by which the kernel's per-CPU commit counter may be off on one CPU (mm_compute_batch(), KERNEL A6)."""
+    """Pages by which the kernel's per-CPU commit counter may be off on one CPU (mm_compute_batch() in mm/mm_init.c)."""
     return _batch_pages(mem_total_pages, cpu_count) - 1
 
 
@@ -237,7 +237,7 @@ def _judge_mode_2(node: Node, process: Process) -> Fork:
 
 
 def _residue_pages(charged_pages: list[int], batch: int) -> int | None:
-    """Pages that this CPU's slot of the commit counter still hides after the last charge (KERNEL A6, refinement).
+    """Pages that this CPU's slot of the commit counter still hides after the last charge (lib/percpu_counter.c).
 
     A charge of at least 2·batch − 1 pages empties the slot whatever was in it; what follows adds up unfolded until it
     reaches the batch. None where no charge is that large: then the slot's content is not known.
@@ -252,7 +252,7 @@ def _residue_pages(charged_pages: list[int], batch: int) -> int | None:
 
 
 def _child_needs(process: Process) -> int:
-    """Commit that the child's own allocations take, after a granted fork in mode 2 (KERNEL A11)."""
+    """Commit that the child's own allocations take, after a granted fork in mode 2."""
     charged = None if isinstance(process.vmas, Unread) else charged_vmas(process.vmas)
     resident = _known(process.rss_anon, 0)
     if charged is not None and sum(vma.size for vma in charged) >= resident:

@@ -3,7 +3,7 @@
     peak = base + C + page tables of the child + the child's kernel memory + buffers + files in memory
 
 `base` is what the cgroup holds already and cannot give back. Everything but C, the copies, and what the buffers take
-per write is fixed, so the peak is monotone in the write rate and the budget is its exact inverse (DOMAIN §2, §3).
+per write is fixed, so the peak is monotone in the write rate and the budget is its exact inverse (docs/model.md).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from checker.units import KIB
 PAGE_TABLE_ENTRY_BYTES = 8
 
 FORK_KERNEL_BYTES = 200 * KIB
-"""Task, stack, mm and VMA slabs of the child, charged at once in fork() (KERNEL B4, B7)."""
+"""Task, stack, mm and VMA slabs of the child, charged at once in fork() (kernel/fork.c)."""
 
 BISECTIONS = 200
 """Halvings: enough to narrow 10^15 writes per second to the last bit of a float."""
@@ -41,7 +41,7 @@ class Save:
 
 
 def page_table_bytes(resident: float, page: int) -> float:
-    """Last-level page tables of `resident` bytes: 8 bytes a page, R/512 with 4 KiB pages (KERNEL B4)."""
+    """Last-level page tables of `resident` bytes: 8 bytes a page, R/512 with 4 KiB pages (copy_page_range())."""
     return resident * PAGE_TABLE_ENTRY_BYTES / page
 
 
