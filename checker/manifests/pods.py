@@ -117,7 +117,14 @@ class Pod:
                         held |= part
                         why = why or reason
             return held, why
-        return {}, None  # empty at the start, or (a claim, a hostPath) holding data that no script of the input wrote
+        if "downwardAPI" in volume:
+            return {}, Unread(f"downwardAPI volume {volume.get('name')}", "is there only in the running pod", "")
+        if not volume.keys() - {"name", "emptyDir", "persistentVolumeClaim", "ephemeral"}:
+            return {}, None  # empty when it starts for the first time
+        kind = next(iter(volume.keys() - {"name"}))
+        return {}, Unread(
+            f"{kind} volume {volume.get('name')}", "what lies in it is not in the input", "use a ConfigMap"
+        )
 
     def _projected(self, kind: str, name: Any, items: Any) -> tuple[dict[str, Lines], Unread | None]:
         found = self.index.find(kind, text(name) or "(no name)", self.document)

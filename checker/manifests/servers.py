@@ -101,7 +101,10 @@ def server(
     where = f"{text(document.get('kind'))} {name_of(document)}"
     declared = declarations.declared(declarations.read(document, _template(document)), where)
     limit = memory_limit(pod, container)
-    unread = [*environment.missing, *pod.missing.values(), *_wrong_types(container)]
+    mounted = [mount.known for mount in pod.mounts(container) if mount.known]
+    # Secrets hold passwords and keys; where one decides more than that, the fields themselves say so.
+    unread = [gap for gap in dict.fromkeys((*environment.missing, *mounted)) if gap.where.startswith("ConfigMap")]
+    unread += _wrong_types(container)
     if found.cut_short:
         unread.append(Unread(f"start script of {container.name}", "is too long to follow to its end", "shorten it"))
     return Server(

@@ -23,6 +23,8 @@ class Line:
     where: str  # "ConfigMap redis key redis.conf line 3"
 
 
+_OF_THE_RUNNING_POD: Final = ("/proc/", "/sys/", "/dev/", "/run/", "/var/run/", "/etc/host", "/etc/resolv.conf")
+
 Lines: TypeAlias = tuple[Line, ...]
 
 
@@ -49,6 +51,8 @@ class Files:
         for mount in self.mounts:
             if path == mount.path or path.startswith(mount.path.rstrip("/") + "/"):
                 return mount.known
+        if path.startswith(_OF_THE_RUNNING_POD):
+            return Unread(path, "is there only in the running pod", "write the value itself")
         return self.image
 
     def matching(self, pattern: str) -> list[str]:

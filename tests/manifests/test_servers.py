@@ -62,11 +62,6 @@ def test_images_of_ones_own_take_their_role_from_variables(variable: str, replic
     assert config.replicas_possible is True
 
 
-def test_limits_of_the_cpu_are_cores() -> None:
-    assert server("image: redis\nresources: {limits: {cpu: 500m}}").cpu_limit_cores == 0.5
-    assert isinstance(server("image: redis\nresources: {limits: {cpu: x}}").cpu_limit_cores, Unread)
-
-
 def test_fields_of_a_wrong_type_are_named() -> None:
     found = server("image: redis\nargs: --maxmemory 1gb\nports: 6379")
     assert [unread.where for unread in found.unread] == ["args of container c", "ports of container c"]
@@ -77,3 +72,12 @@ def test_whether_the_group_is_killed_is_the_nodes_choice() -> None:
     found = server("image: redis").oom_group
     assert isinstance(found, Unread)
     assert "singleProcessOOMKill" in found.why
+
+
+def test_only_config_maps_of_this_container_are_reported_missing() -> None:
+    pod = (
+        "volumes: [{name: a, configMap: {name: m}}, {name: b, secret: {secretName: s}}, {name: c, hostPath: {path: /}}]"
+    )
+    mounts = "[{name: a, mountPath: /a}, {name: b, mountPath: /b}, {name: c, mountPath: /c}]"
+    assert [gap.where for gap in server(f"image: redis\nvolumeMounts: {mounts}", pod=pod).unread] == ["ConfigMap m"]
+    assert server("image: redis", pod=pod).unread == ()

@@ -196,3 +196,10 @@ PIECES = [
 def test_no_script_makes_it_fail(words: list[str]) -> None:
     for path in follow(" ".join(words)):
         assert all(isinstance(run, Run) for run in path.runs)
+
+
+def test_what_only_the_running_pod_has_is_not_taken_for_empty() -> None:
+    paths = follow(
+        'H="$(cat /proc/sys/kernel/hostname)"; if [ "${H##*-}" = 0 ]; then redis-server m; else redis-server r; fi'
+    )
+    assert {run.argv[1] for path in paths for run in path.runs} == {"m", "r"}
