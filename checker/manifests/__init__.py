@@ -129,10 +129,11 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
         if not looked_at:
             _tunes(document, container, pod, places, collected)
             continue
-        image = _image(container, said, engines)
+        own = said if declarations.concerns(said, container.name) else {}
+        image = _image(container, own, engines)
         environment = pod.environment(container)
         what = identify(pod, container, image, environment)
-        if what.what in DATA_SERVERS and said.get("engine") != "none":
+        if what.what in DATA_SERVERS and own.get("engine") != "none":
             collected.servers.append(server(pod, container, image, environment=environment, found=what, places=places))
             collected.requests.append(
                 quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
@@ -156,7 +157,7 @@ def _image(container: Container, said: Mapping[str, str], engines: Sequence[Engi
     """The container's image; an engine that the owner declares goes before what its name says."""
     image = classify(container.image or "", engines)
     declared = said.get("engine")
-    if declared in DATA_SERVERS and said.get("container", container.name) == container.name:
+    if declared in DATA_SERVERS:
         return replace(image, engine=declared, version=None)
     return image
 
@@ -174,6 +175,8 @@ def _subject(document: Document, container: str, line: int) -> Subject:
 
 
 def _operated(document: Document, index: Index, engines: Sequence[EngineImage], collected: _Collected) -> None:
+    if declarations.read(document.value, None).get("engine") == "none":
+        return
     places = Places(document)
     for role in operators.roles(document, index):
         if role.what not in DATA_SERVERS:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from checker.engines import DATA_SERVERS
 from checker.facts import Declared, Unread
 from checker.manifests.objects import at, mapping, text
 from checker.units import UnitError, parse_rate, parse_size
@@ -22,6 +23,11 @@ def read(document: Any, template: Any) -> dict[str, str]:
             if str(key).startswith(PREFIX):
                 found[str(key).removeprefix(PREFIX)] = text(item) or ""
     return found
+
+
+def concerns(annotations: Mapping[str, str], container: str) -> bool:
+    """Do the annotations speak of this container? Without `bgsafe.io/container` they speak of all."""
+    return annotations.get("container", container) == container
 
 
 def declared(annotations: Mapping[str, str], where: str) -> Declared:
@@ -42,7 +48,9 @@ def declared(annotations: Mapping[str, str], where: str) -> Declared:
                 values[field] = parse(value)
             except (UnitError, ValueError) as error:
                 wrong.append(Unread(place, str(error), "correct the value"))
-        elif key not in ("engine", "container", "mode"):
+        elif key == "engine" and value not in DATA_SERVERS and value != "none":
+            wrong.append(Unread(place, f"{value!r} is no engine", f"known are none, {', '.join(sorted(DATA_SERVERS))}"))
+        elif key not in ("engine", "container"):
             known = ", ".join([*_VALUES, "engine", "container", "ignore.<rule>"])
             wrong.append(Unread(place, "is not known", f"known are {known}"))
     return Declared(**values, ignores=ignores, wrong=tuple(wrong))

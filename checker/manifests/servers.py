@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from checker.engines import DATA_SERVERS, FORKING
-from checker.facts import Config, Engine, Server, Subject, Unread, Volume
+from checker.facts import Config, Declared, Engine, Server, Subject, Unread, Volume
 from checker.manifests import declarations
 from checker.manifests.documents import Places
 from checker.manifests.images import Image, data_directory
@@ -99,7 +99,8 @@ def server(
     config = _with_cluster_bus(config, container)
     document = pod.document.value
     where = f"{text(document.get('kind'))} {name_of(document)}"
-    declared = declarations.declared(declarations.read(document, _template(document)), where)
+    said = declarations.read(document, _template(document))
+    declared = declarations.declared(said, where) if declarations.concerns(said, container.name) else Declared()
     limit = memory_limit(pod, container)
     mounted = [mount.known for mount in pod.mounts(container) if mount.known]
     # Secrets hold passwords and keys; where one decides more than that, the fields themselves say so.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from checker.manifests.declarations import declared, read
+from checker.manifests.declarations import concerns, declared, read
 from checker.units import GIB, MIB
 
 
@@ -36,6 +36,12 @@ def test_a_wrong_value_is_reported_with_its_place(key: str, value: str) -> None:
     assert wrong.where == f"Deployment w annotation bgsafe.io/{key}"
     assert wrong.why
     assert wrong.remedy
+
+
+def test_annotations_may_speak_of_one_container() -> None:
+    assert concerns({}, "a")
+    assert concerns({"container": "a"}, "a")
+    assert not concerns({"container": "a"}, "b")
 
 
 def test_annotations_of_a_wrong_type_are_none() -> None:
