@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,14 +15,21 @@ from checker.manifests.documents import Document, Places, Text, load, split
 from checker.manifests.images import Image, classify
 from checker.manifests.limits import quantity
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
-from checker.manifests.pods import Container, Pod
-from checker.manifests.servers import identify, server
+from checker.manifests.pods import ENGINE_NAMES, Container, Pod
+from checker.manifests.servers import Found, identify, server
 from checker.policy import EngineImage
 from checker.probes import redis_conf
 
 __all__ = ["Extraction", "Other", "Text", "extract", "split"]
 
 _HELD: Final = frozenset({"ConfigMap", "Secret", "LimitRange"})
+
+
+_MAY_MATTER: Final = re.compile(
+    "|".join(["configMap", "secretName", "overcommit_memory", "transparent_hugepage", "bgsafe.io", ENGINE_NAMES]),
+    re.IGNORECASE,
+)
+"""What a workload must name to be worth keeping until all is read: an engine, or another object that may name one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,10 @@ def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ())
             kind = text(document.value.get("kind"))
             if kind in _HELD:
                 index.add(document)
-            elif pod_spec(document.value) is not None or operators.is_operated(document.value):
+            elif pod_spec(document.value) is not None:
+                if engines or _MAY_MATTER.search(document.origin.text):
+                    workloads.append(document)
+            elif operators.is_operated(document.value):
                 workloads.append(document)
             else:
                 collected.skipped[kind or "(no kind)"] += 1
@@ -126,13 +137,10 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
     servers = len(collected.servers)
     looked_at = pod.speaks_of_redis() or engines or "engine" in said
     for container in pod.containers():
-        if not looked_at:
-            _tunes(document, container, pod, places, collected)
-            continue
         own = said if declarations.concerns(said, container.name) else {}
         image = _image(container, own, engines)
         environment = pod.environment(container)
-        what = identify(pod, container, image, environment)
+        what = identify(pod, container, image, environment) if looked_at else Found("other")
         if what.what in DATA_SERVERS and own.get("engine") != "none":
             collected.servers.append(server(pod, container, image, environment=environment, found=what, places=places))
             collected.requests.append(
@@ -145,12 +153,6 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
             collected.others.append(Other(subject, "none" if what.what in DATA_SERVERS else what.what, tunes))
     if len(collected.servers) > servers:
         collected.problems += places.duplicate_keys()
-
-
-def _tunes(document: Document, container: Container, pod: Pod, places: Places, collected: _Collected) -> None:
-    if found := tuning.settings(container, pod.environment(container)):
-        subject = _subject(document, container.name, places.line(*container.path))
-        collected.others.append(Other(subject, "other", found))
 
 
 def _image(container: Container, said: Mapping[str, str], engines: Sequence[EngineImage]) -> Image:

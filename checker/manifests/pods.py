@@ -22,7 +22,8 @@ from checker.units import UnitError, parse_quantity_exact
 
 MAX_LINES_OF_A_KEY: Final = 20_000
 
-_NAMES: Final = re.compile("|".join([*DATA_SERVERS, "redis", "rejson", "falkordb", "rebloom"]), re.IGNORECASE)
+ENGINE_NAMES: Final = "|".join(sorted([*DATA_SERVERS, "rejson", "falkordb", "rebloom"]))
+_NAMES: Final = re.compile(ENGINE_NAMES, re.IGNORECASE)
 
 _REFERENCE: Final = re.compile(r"\$(\$|\(([-._a-zA-Z0-9]+)\))")
 
