@@ -38,7 +38,7 @@ def check(evidence: Evidence) -> Finding | None:
         return Finding(
             ID,
             "fail",
-            f"{said}, {format_bytes(peak - limit)} over the limit of {format_bytes(limit)}: the kernel kills",
+            f"{said}, {format_bytes(peak - limit)} over the limit of {format_bytes(limit)}: {_then(evidence)}",
             _remedy(evidence, numbers, limit),
         )
     return Finding(ID, "pass", f"{said}, {format_bytes(limit - peak)} below the limit of {format_bytes(limit)}")
@@ -56,6 +56,14 @@ def _resident_alone(evidence: Evidence, numbers: Numbers, limit: int) -> Finding
     if held > limit:
         return Finding(ID, "fail", said, raise_limit(evidence, sufficient_limit_bytes(evidence, numbers)))
     return Finding(ID, "pass", said)
+
+
+def _then(evidence: Evidence) -> str:
+    """What the kernel does at the limit; swap that the control group may use only puts it off."""
+    node, level = evidence.node, evidence.limit_level
+    if node is None or level is None or level.swap_max == 0 or node.swap_free == 0:
+        return "the kernel kills"
+    return "the kernel swaps, then kills"
 
 
 def _remedy(evidence: Evidence, numbers: Numbers, limit: int) -> str:

@@ -135,3 +135,16 @@ def test_a_limit_that_the_machine_does_not_have_is_not_asked_for():
 def test_no_write_and_no_time_copy_only_the_childs_own(rate, seconds):
     estimate = verdict_on(a_manifest(), write_rate_per_second=rate, save_seconds=seconds).estimate
     assert estimate.cow_expected_bytes < 2 * MIB
+
+
+@pytest.mark.parametrize(
+    ("swap_max", "swap_free", "said"),
+    [
+        pytest.param(0, GIB, "the kernel kills", id="no swap for this control group"),
+        pytest.param(UNLIMITED, 0, "the kernel kills", id="no swap on this machine"),
+        pytest.param(UNLIMITED, GIB, "the kernel swaps, then kills", id="swap"),
+    ],
+)
+def test_it_says_what_the_kernel_does_at_the_limit(swap_max, swap_free, said):
+    level = a_level(memory_max=410 * MIB, swap_max=swap_max)
+    assert ask(RULE, a_server(cgroup=a_cgroup(level)), a_node(swap_free=swap_free)).message.endswith(said)

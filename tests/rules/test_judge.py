@@ -170,14 +170,14 @@ def severity(server, **stated):
 
 
 @given(servers(), RATES, RATES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_higher_write_rate_never_improves_the_verdict(server, some, more):
     low, high = sorted((some, more))
     assert severity(server, write_rate_per_second=low) <= severity(server, write_rate_per_second=high)
 
 
 @given(servers(), SIZES, SIZES, RATES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_higher_limit_never_worsens_the_verdict(server, some, more, rate):
     low, high = sorted((some, more))
     stated = {"write_rate_per_second": rate}
@@ -185,7 +185,7 @@ def test_a_higher_limit_never_worsens_the_verdict(server, some, more, rate):
 
 
 @given(servers(), RATES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_expected_case_never_passes_the_worst(server, rate):
     estimate = verdict_on(server, write_rate_per_second=rate).estimate
     assert estimate.peak_expected_bytes <= estimate.peak_worst_bytes + 1
@@ -193,7 +193,7 @@ def test_the_expected_case_never_passes_the_worst(server, rate):
 
 
 @given(servers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_just_below_the_write_budget_fits_and_just_above_does_not(server):
     estimate = verdict_on(server).estimate
     budget, limit = estimate.write_budget_per_second, estimate.limit_bytes
@@ -208,7 +208,7 @@ def test_just_below_the_write_budget_fits_and_just_above_does_not(server):
 
 
 @given(servers(), st.sampled_from(["limit", "maxmemory", "resident"]), RATES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_nothing_is_safe_that_misses_the_limit_maxmemory_or_the_resident_size(server, missing, rate):
     if missing == "limit":
         server = with_limit(server, UNREAD)
@@ -220,7 +220,7 @@ def test_nothing_is_safe_that_misses_the_limit_maxmemory_or_the_resident_size(se
 
 
 @given(servers(), RATES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_every_message_is_short_and_every_demand_has_a_remedy(server, rate):
     for finding in verdict_on(server, write_rate_per_second=rate).findings:
         assert len(finding.message) <= 220, finding
