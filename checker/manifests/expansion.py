@@ -22,7 +22,7 @@ _LITERAL: Final = re.compile(r"[^\\'\"`${]*")
 MAX_TEXT: Final = 64 * 1024
 """Characters that one word may grow to: `x=$x$x` doubles."""
 
-MAX_FIELDS: Final = 2_000
+MAX_FIELDS: Final = 1_000
 """Words that one word may become."""
 
 MAX_BRACES: Final = 64

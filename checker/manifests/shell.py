@@ -40,7 +40,7 @@ from checker.probes.redis_conf import RUN_TIME
 MAX_PATHS: Final = 16
 """Ways through a script that are followed. Equal ones count once, so that few scripts come near it."""
 
-MAX_STEPS: Final = 5_000
+MAX_STEPS: Final = 3_000
 """Commands that are followed in one container: a script that calls itself ends here."""
 
 MAX_CALLS: Final = 12

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from checker.facts import Unread
 from checker.probes.redis_conf import RUN_TIME
 
-MAX_LINES: Final = 20_000
+MAX_LINES: Final = 5_000
 """Lines that one written file may have: a script that copies a file onto itself ends here."""
 
 
