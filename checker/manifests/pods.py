@@ -20,8 +20,6 @@ from checker.manifests.virtual_files import Files, Line, Lines, Mount
 from checker.probes.redis_conf import RUN_TIME
 from checker.units import UnitError, parse_quantity_exact
 
-MAX_LINES_OF_A_KEY: Final = 20_000
-
 ENGINE_NAMES: Final = "|".join(sorted([*DATA_SERVERS, "rejson", "falkordb", "rebloom"]))
 _NAMES: Final = re.compile(ENGINE_NAMES, re.IGNORECASE)
 
@@ -264,8 +262,7 @@ class Environment:
 def key_lines(kind: str, name: str, key: str, value: str) -> Lines:
     """A ConfigMap's value as lines that know their place."""
     where = f"{kind} {name} key {key}"
-    lines = value.split("\n")[:MAX_LINES_OF_A_KEY]
-    return tuple(Line(line, f"{where} line {number}") for number, line in enumerate(lines, start=1))
+    return tuple(Line(line, f"{where} line {number}") for number, line in enumerate(value.split("\n"), start=1))
 
 
 def expand_references(value: str, values: Mapping[str, str], *, complete: bool) -> str:

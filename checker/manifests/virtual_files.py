@@ -85,8 +85,10 @@ class Files:
 
     def write(self, path: str, lines: Lines, *, append: bool) -> Files:
         """Append keeps what is there, and a file that was not read stays unread in front."""
-        before = self.read(path) if append else ()
-        return replace(self, held={**self.held, path: (before + lines)[:MAX_LINES]})
+        written = (self.read(path) if append else ()) + lines
+        if len(written) > MAX_LINES and append:
+            written = (*written[:MAX_LINES], Line(RUN_TIME, written[MAX_LINES].where))
+        return replace(self, held={**self.held, path: written})
 
     def remove(self, path: str) -> Files:
         gone = set(self.matching(path))
