@@ -119,6 +119,17 @@ def format_count(count: float) -> str:
     return f"{count:,.0f}"
 
 
+MOST_WRITES_PER_SECOND = 1_000_000
+"""No server takes more on its one thread: above this the exact figure says nothing."""
+
+
+def format_rate(per_second: float) -> str:
+    """A write rate (`8,138`), rounded down; one that no server reaches is `over 1,000,000`."""
+    if per_second > MOST_WRITES_PER_SECOND:
+        return f"over {format_count(MOST_WRITES_PER_SECOND)}"
+    return format_count(int(per_second))
+
+
 def round_up_size(count: int) -> int:
     """Bytes rounded *up* to what people write: whole MiB, of two or three significant digits."""
     mib = max(1, -(-count // MIB))

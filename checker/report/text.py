@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checker.facts import Unread
 from checker.report.results import Report
-from checker.units import format_bytes, format_count
+from checker.units import format_bytes, format_count, format_rate
 from checker.verdict import Estimate, Finding, Verdict
 
 BAR_WIDTH = 52
@@ -62,12 +62,11 @@ def _reason(verdict: Verdict) -> str:
     for finding in verdict.findings:
         if finding.status == wanted:
             return finding.message
-    if not verdict.fork_causes and verdict.estimate is None:
-        return "nothing makes this server fork"
-    if verdict.estimate is not None and verdict.estimate.limit_bytes is not None:
-        peak, limit = verdict.estimate.peak_worst_bytes, verdict.estimate.limit_bytes
-        return f"even the worst case of {format_bytes(peak)} fits the limit of {format_bytes(limit)}"
-    return "the fork is granted, and nothing is in its way"
+    estimate = verdict.estimate
+    if estimate is not None and estimate.headroom_worst_bytes is not None and estimate.headroom_worst_bytes >= 0:
+        peak, limit = format_bytes(estimate.peak_worst_bytes), format_bytes(estimate.limit_bytes or 0)
+        return f"even the worst case of {peak} fits the limit of {limit}"
+    return "nothing makes this server fork"  # where it forks, no limit or a worst case beyond it is risky
 
 
 def _bars(estimate: Estimate) -> list[str]:
@@ -98,7 +97,7 @@ def _numbers(verdict: Verdict) -> list[str]:
     assert estimate is not None  # noqa: S101 - the caller looked
     budget = estimate.write_budget_per_second
     if budget is not None:
-        rate = f"{format_count(budget)} writes/s"
+        rate = f"{format_rate(budget)} writes/s"
     else:
         rate = "any rate fits" if estimate.limit_bytes is not None else "no limit to fit"
     rows = [

@@ -11,7 +11,7 @@ from checker.facts import Unlimited, Unread
 from checker.rules.rule import Rule, unread_finding
 from checker.rules.sizing import largest_maxmemory_bytes, sufficient_limit_bytes
 from checker.rules.words import raise_limit
-from checker.units import format_bytes, format_count, format_redis_memory
+from checker.units import format_bytes, format_count, format_rate, format_redis_memory
 from checker.verdict import Finding
 
 ID = "expected-peak-over-limit"
@@ -71,7 +71,7 @@ def _remedy(evidence: Evidence, numbers: Numbers, limit: int) -> str:
     if fits := largest_maxmemory_bytes(evidence, limit):
         ways.append(f"lower maxmemory to {format_redis_memory(fits)}")
     if budget := numbers.estimate.write_budget_per_second:
-        ways.append(f"write less while it saves (at most {format_count(int(budget))}/s)")
+        ways.append(f"write less while it saves (at most {format_rate(budget)}/s)")
     return ", or ".join(ways)
 
 

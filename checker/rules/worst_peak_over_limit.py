@@ -10,7 +10,7 @@ from checker.facts import Unread
 from checker.rules.rule import Rule
 from checker.rules.sizing import carefree_limit_bytes
 from checker.rules.words import raise_limit
-from checker.units import format_bytes, format_count
+from checker.units import format_bytes, format_rate
 from checker.verdict import Finding
 
 ID = "worst-peak-over-limit"
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Finding | None:
 def _holds(budget: float | None) -> str:
     if budget is None:
         return "no write rate is expected to pass the limit"  # the child gives back what it has saved
-    return f"it holds up to {format_count(int(budget))} writes/s" if budget else "at no write rate does a save fit"
+    return f"it holds up to {format_rate(budget)} writes/s" if budget else "at no write rate does a save fit"
 
 
 RULE = Rule(ID, check, decides=True)
