@@ -61,7 +61,7 @@ class Case:
     def measured_cow(self) -> int | None:
         """Bytes that the save copied: `rdb_last_cow_size`, the child's private dirty pages when it had finished.
 
-        Where the child dismisses what it has saved (DOMAIN §2), the peak on the way, which `peak_cow_seen_bytes` and
+        Where the child dismisses what it has saved (docs/model.md, "Regions"), the peak on the way, which `peak_cow_seen_bytes` and
         the cgroup's anon peak see, is above it.
         """
         return self.last_cow_bytes if self.status in (SAVED, None) else None

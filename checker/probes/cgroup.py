@@ -1,6 +1,6 @@
 """The limits that bind a process: memory, pids and CPU, over its cgroup and all levels above that can be seen.
 
-Source: KERNEL C1 to C7; Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
+Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, scheduler/sched-bwc.rst.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One memory cgroup of version 1.
 
-Source: Linux Documentation/admin-guide/cgroup-v1/memory.rst; KERNEL C2.
+Source: Linux Documentation/admin-guide/cgroup-v1/memory.rst.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One memory cgroup of version 2.
 
-Source: Linux Documentation/admin-guide/cgroup-v2.rst "Memory"; KERNEL C1, C4.
+Source: Linux Documentation/admin-guide/cgroup-v2.rst "Memory".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The path of a cgroup → the Kubernetes pod and the container that it belongs to.
 
-Source: KERNEL C6; kubelet pkg/kubelet/cm/cgroup_manager_linux.go ToSystemd/ToCgroupfs, containerd getCgroupsPath,
+Source: kubelet pkg/kubelet/cm/cgroup_manager_linux.go ToSystemd/ToCgroupfs, containerd getCgroupsPath,
 CRI-O, Docker, crun (a sub-cgroup `container` below the scope).
 """
 

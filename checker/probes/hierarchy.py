@@ -1,6 +1,6 @@
 """Where a process stands in the cgroup hierarchies: v1, v2, both at once, or seen from inside a container.
 
-Source: KERNEL C5, C6; cgroups(7), cgroup_namespaces(7).
+Source: docs/model.md "Control groups"; cgroups(7), cgroup_namespaces(7).
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def _name(found: servers.Found, told: configs.Told, answer: redis_info.Answer | 
 
 
 def memory_limit(group: Maybe[Cgroup], node: Node) -> Sourced[Limit]:
-    """Return the smallest limit of all levels; one above MemTotal is none (KERNEL C2), and the source says so."""
+    """Return the smallest limit of all levels; one above MemTotal is none, and the source says so."""
     if isinstance(group, Unread):
         return Sourced(group, group.where)
     limit = cgroups.memory_limit(group)

@@ -1,6 +1,6 @@
 """vm.overcommit_*, and what mode 0 before Linux 5.2 compares a mapping with.
 
-Source: KERNEL A3 to A5; Linux v4.19 mm/util.c `__vm_enough_memory()`, mm/page_alloc.c
+Source: Linux v4.19 mm/util.c `__vm_enough_memory()`, mm/page_alloc.c
 `calculate_totalreserve_pages()`.
 """
 

@@ -122,7 +122,7 @@ def read_status(proc: Path) -> Status | Unread:
 
 
 def cap_sys_admin(status: Status | Unread, uid_map: Maybe[str]) -> Maybe[bool]:
-    """Return CAP_SYS_ADMIN in the initial user namespace, where alone it frees from the reserve (KERNEL A5)."""
+    """Return CAP_SYS_ADMIN in the initial user namespace, where alone it frees from the reserve."""
     if isinstance(status, Unread):
         return status
     effective = status.has_cap_sys_admin()
@@ -155,7 +155,7 @@ def parse_vmas(text: str) -> tuple[Vma, ...]:
 
 
 def needs_vmas(node: Node, status: Status | Unread) -> bool:
-    """Does the fork's fate depend on the single VMAs, or does VmSize already decide it (KERNEL A13)?
+    """Does the fork's fate depend on the single VMAs, or does VmSize already decide it?
 
     Mode 1 never refuses. Mode 0 does not refuse a process smaller than MemTotal + SwapTotal on any kernel since 5.2;
     before, one of at most what is free. Mode 2 grants where Committed_AS + VmSize + slack < allowed.
@@ -179,7 +179,7 @@ def needs_vmas(node: Node, status: Status | Unread) -> bool:
 
 
 def counter_slack(node: Node) -> Maybe[int]:
-    """Bytes by which the kernel's per-CPU counter may be off in mode 2 (KERNEL A6): ncpu × (batch − 1) pages."""
+    """Bytes by which the kernel's per-CPU counter may be off in mode 2 (mm_compute_batch()): ncpu × (batch − 1) pages."""
     if isinstance(node.mem_total, Unread) or isinstance(node.cpu_count, Unread) or node.cpu_count < 1:
         return node.mem_total if isinstance(node.mem_total, Unread) else Unread("cpu_count", "not known")
     batch = max(node.mem_total // node.page_size_bytes // node.cpu_count // 256, 2 * node.cpu_count, 32)
@@ -199,7 +199,7 @@ def _sum(first: Maybe[int], second: Maybe[int]) -> Maybe[int]:
 
 
 def read_vmas(proc: Path, node: Node, status: Status | Unread) -> Maybe[tuple[Vma, ...]]:
-    """Read smaps, but only where needed: it walks the page tables under the server's mmap lock (KERNEL A13).
+    """Read smaps, but only where needed: it walks the page tables under the server's mmap lock.
 
     In mode 0 maps comes first: where no private VMA is too large, nothing that smaps adds can change the answer.
     """
@@ -236,7 +236,7 @@ def age_seconds(stat: Stat, uptime: Maybe[float]) -> Maybe[float]:
 
 
 def read_private_dirty(proc: Path) -> Maybe[int]:
-    """Bytes of Private_Dirty in smaps_rollup: in a saving child, what was copied by either side (KERNEL B6)."""
+    """Bytes of Private_Dirty in smaps_rollup: in a saving child, what was copied by either side."""
     text = read_text(proc / "smaps_rollup")
     where = str(proc / "smaps_rollup")
     if isinstance(text, Unread):

@@ -1,6 +1,6 @@
 """What a server says of itself: INFO and CONFIG GET.
 
-Source: https://redis.io/docs/latest/commands/info/ and redis src/server.c genRedisInfoString; DOMAIN §5.
+Source: https://redis.io/docs/latest/commands/info/ and redis src/server.c genRedisInfoString.
 """
 
 from __future__ import annotations

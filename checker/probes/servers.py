@@ -132,7 +132,7 @@ def _is_fresh_fork(child: Found, parent: Found) -> bool:
 def with_children(all_found: Iterable[Found]) -> tuple[tuple[Found, ...], int]:
     """Give saving children to their parents: they have a saving child's title, or still everything of their server's.
 
-    A child whose server has died (the OOM killer takes the server first, KERNEL B8) is nobody's, and no server.
+    A child whose server has died (the OOM killer takes the server first) is nobody's, and no server.
     """
     processes = list(all_found)
     servers = {found.pid: found for found in processes if found.kind in DATA_SERVERS}

@@ -12,7 +12,7 @@ from checker.probes.files import read_text
 from checker.probes.inside import Inside
 
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
-"""Filesystems whose files are memory, charged to the cgroup that wrote them (KERNEL C4, D7)."""
+"""Filesystems whose files are memory, charged to the cgroup that wrote them (docs/model.md, "The peak")."""
 
 
 def unread(why: Unread) -> Volume:

@@ -36,7 +36,7 @@ HEAVY = replace(SMALL, write_rate_per_second=30_000)  # copies nearly everything
 
 
 def by_formula(case: Case) -> Prediction:
-    """The k-formula (DOMAIN §2), so that the oracle is tested without the model that it judges."""
+    """The k-formula (docs/model.md), so that the oracle is tested without the model that it judges."""
     resident = case.rss_anon_bytes
     copied = round(resident * (1 - exp(-3 * 4096 * case.writes_during_save / resident)))
     return Prediction(copied, resident + copied, resident, 2 * resident, copied)
@@ -131,7 +131,7 @@ def test_with_oom_score_adj_the_kernel_kills_the_child_and_sometimes_the_server_
             assert isinstance(server.cgroup, cgroup.MemoryCgroup)
             server.cgroup.set_limit(before.rss_anon_bytes + 6 * MIB)
             forked = fork.save(server, connection, before, silent)
-        # Newer kernels often take the server too, before the child has given its memory back (KERNEL B8): 5 of 15
+        # Newer kernels often take the server too, before the child has given its memory back: 5 of 15
         # times on 6.18.
         expected = ("child killed", None) if server.oom_kills() == 1 else ("server killed", -signal.SIGKILL)
         assert (forked.outcome, server.exit_status()) == expected

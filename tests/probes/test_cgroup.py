@@ -1,6 +1,6 @@
 """Trees as the drivers and runtimes make them, with what must follow.
 
-The layouts are those of KERNEL C6 (kubelet, containerd, CRI-O, Docker); the contents are written by hand.
+The layouts are those of Kubernetes (kubelet, containerd, CRI-O, Docker); the contents are written by hand.
 """
 
 from collections.abc import Mapping
