@@ -52,6 +52,30 @@ def _limit(text: str) -> int | None:
     return None if text == "none" else parse_size(text)
 
 
+class _FormatName(click.ParamType[str]):
+    """A name of `report.FORMATS`, which is imported only once somebody writes one, or asks for help."""
+
+    name = "format"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """`[text|json|…]`."""
+        return self._choice().get_metavar(param, ctx) or self.name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the names, or a usage error that lists them."""
+        return self._choice().convert(value, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """The names, for the shell."""
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+    @staticmethod
+    def _choice() -> click.Choice[str]:
+        from checker.report import FORMATS
+
+        return click.Choice(list(FORMATS))
+
+
 SIZE = _Parsed("size", parse_size)
 RATE = _Parsed("size/s", parse_rate)
 LIMIT = _Parsed("size|none", _limit)
@@ -86,7 +110,7 @@ output_options = _together(
         "--format",
         "formats",
         multiple=True,
-        type=click.Choice(["text", "json"]),
+        type=_FormatName(),
         help="Repeatable; the n-th goes with the n-th --output.  [default: text]",
     ),
     click.option("--output", "outputs", multiple=True, type=click.Path(path_type=Path), help="File, or - for stdout."),
@@ -155,6 +179,26 @@ def node(
     if not verdicts:
         sys.exit(EXIT_NOTHING_CHECKED)
     sys.exit(_exit_code([verdict.grade for verdict in verdicts], options["fail_on"]))
+
+
+@cli.command()
+@click.argument("paths", metavar="PATH... | -", nargs=-1, required=True)
+@click.option("--allow-none", is_flag=True, help="Exit 0, not 3, where no Redis-like server is found.")
+@assumption_options
+@output_options
+def lint(*, paths: tuple[str, ...], allow_none: bool, **options: Any) -> None:
+    """Judge the Redis-like servers that manifests would start: files, directories, or - for standard input."""
+    from checker.lint import lint as judge_manifests
+    from checker.manifests import files
+
+    assumptions, policy = _assumptions(options), _policy(options["policy"])
+    report = judge_manifests(files.read(paths, sys.stdin), assumptions, policy)
+    _write_report(report, options)
+    if report.problems:
+        sys.exit(EXIT_USAGE)
+    if not report.verdicts and not report.exempt and not allow_none:
+        sys.exit(EXIT_NOTHING_CHECKED)
+    sys.exit(_exit_code([verdict.grade for verdict in report.verdicts], options["fail_on"]))
 
 
 @cli.command()

@@ -6,6 +6,7 @@ File format: checker/policy_file.py; every key is optional, an unknown key or a 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from checker.units import MIB
@@ -81,6 +82,13 @@ class Policy:
     engines: tuple[EngineImage, ...] = ()
     exempt: tuple[Exemption, ...] = ()
     source: str = field(default="built-in defaults")
+
+    def exemption(self, namespace: str | None, name: str) -> Exemption | None:
+        """The first entry that exempts this object. Without a namespace it is in whichever is current: only `*` fits."""
+        for entry in self.exempt:
+            if fnmatchcase(namespace or "", entry.namespace) and fnmatchcase(name, entry.name):
+                return entry
+        return None
 
 
 @dataclass(frozen=True, slots=True)

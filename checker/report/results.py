@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from checker.facts import Node, Unread
 from checker.verdict import Grade, Verdict
@@ -17,6 +18,8 @@ class Report:
     verdicts: tuple[Verdict, ...]
     not_redis: int = 0  # Redis-like programs that are no data servers
     problems: tuple[Unread, ...] = ()
+    exempt: int = 0  # servers that the policy leaves out
+    skipped: Mapping[str, int] = field(default_factory=dict)  # kind of manifest → how many were not looked into
 
     def counts(self) -> dict[Grade, int]:
         """Number of verdicts by grade."""
