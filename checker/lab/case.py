@@ -61,8 +61,8 @@ class Case:
     def measured_cow(self) -> int | None:
         """Bytes that the save copied: `rdb_last_cow_size`, the child's private dirty pages when it had finished.
 
-        Where the child dismisses what it has saved (docs/model.md, "Regions"), the peak on the way, which `peak_cow_seen_bytes` and
-        the cgroup's anon peak see, is above it.
+        Where the child dismisses what it has saved (docs/model.md, "Regions"), the peak on the way is above it:
+        `peak_cow_seen_bytes` and the cgroup's anon peak see that.
         """
         return self.last_cow_bytes if self.status in (SAVED, None) else None
 

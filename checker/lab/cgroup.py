@@ -1,7 +1,8 @@
 """A memory cgroup of our own for the server: made, limited, read and removed.
 
 Only ever a new cgroup, below the one we are in (or the nearest above it that can have memory-accounted children); no
-setting of a cgroup that was there before is touched. Files: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst.
+setting of a cgroup that was there before is touched. Source: Documentation/admin-guide/cgroup-v2.rst and
+cgroup-v1/memory.rst.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def needs_vmas(node: Node, status: Status | Unread) -> bool:
 
 
 def counter_slack(node: Node) -> Maybe[int]:
-    """Bytes by which the kernel's per-CPU counter may be off in mode 2 (mm_compute_batch()): ncpu × (batch − 1) pages."""
+    """Bytes by which the kernel's per-CPU counter may be off in mode 2: ncpu × (batch − 1) pages."""
     if isinstance(node.mem_total, Unread) or isinstance(node.cpu_count, Unread) or node.cpu_count < 1:
         return node.mem_total if isinstance(node.mem_total, Unread) else Unread("cpu_count", "not known")
     batch = max(node.mem_total // node.page_size_bytes // node.cpu_count // 256, 2 * node.cpu_count, 32)

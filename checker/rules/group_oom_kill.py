@@ -37,12 +37,13 @@ def check(evidence: Evidence) -> Finding | None:
         )
     if evidence.server.config.oom_score_adj is True:
         stops = ", then systemd stops the service unless OOMPolicy=continue" if words is SYSTEMD else ""
-        return Finding(ID, "pass", f"memory.oom.group is 0 and oom-score-adj is yes: the child is killed first{stops}")
+        said = "memory.oom.group is 0 and oom-score-adj is yes: the child is killed first, at times the server with it"
+        return Finding(ID, "pass", said + stops)
     return Finding(
         ID,
         "warn",
         "an OOM during the save kills the server, not the child: it is the larger of the two",
-        "set oom-score-adj yes in redis.conf, which sends the kernel to the child first",
+        "set oom-score-adj yes in redis.conf: the child is killed first, and in most cases it alone",
     )
 
 
