@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final
 
 from checker.facts import Node, Unread
-from checker.report import as_json, text
 from checker.report.results import Report
 
 __all__ = ["FORMATS", "Format", "Node", "Report", "Unread"]
@@ -22,9 +21,43 @@ class Format:
     render: Callable[[Report, bool, bool], str]  # report, colour, quiet
 
 
+def _text(report: Report, colour: bool, quiet: bool) -> str:
+    from checker.report import text
+
+    return text.render(report, colour=colour, quiet=quiet)
+
+
+def _json(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import as_json
+
+    return as_json.render(report)
+
+
+def _sarif(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import sarif
+
+    return sarif.render(report)
+
+
+def _junit(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import junit
+
+    return junit.render(report)
+
+
+def _github(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import github
+
+    return github.render(report)
+
+
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        "text": Format("text", lambda report, colour, quiet: text.render(report, colour=colour, quiet=quiet)),
-        "json": Format("json", lambda report, _colour, _quiet: as_json.render(report)),
+        "text": Format("text", _text),
+        "json": Format("json", _json),
+        "sarif": Format("sarif", _sarif),
+        "junit": Format("junit", _junit),
+        "github": Format("github", _github),
     }
 )
+"""`--format` → its renderer, which is loaded when it is used."""
