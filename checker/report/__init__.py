@@ -13,12 +13,16 @@ from checker.report.results import Report
 __all__ = ["FORMATS", "Format", "Node", "Report", "Unread"]
 
 
+Renderer = Callable[[Report, bool, bool], str]
+"""Report, colour, quiet → what is written; the last two matter to text only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How a report is rendered: `colour` and `quiet` matter to text only."""
+    """How a report is rendered."""
 
     name: str
-    render: Callable[[Report, bool, bool], str]  # report, colour, quiet
+    render: Renderer
 
 
 def _text(report: Report, colour: bool, quiet: bool) -> str:
@@ -51,13 +55,24 @@ def _github(report: Report, _colour: bool, _quiet: bool) -> str:
     return github.render(report)
 
 
+def _format(name: str, render: Renderer) -> Format:
+    def encodable(report: Report, colour: bool, quiet: bool) -> str:
+        # A file name that is not UTF-8 has surrogates in it, which could not be written. (In JSON, `\udcff` is right.)
+        return render(report, colour, quiet).encode("utf-8", "backslashreplace").decode("utf-8")
+
+    return Format(name, encodable)
+
+
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        "text": Format("text", _text),
-        "json": Format("json", _json),
-        "sarif": Format("sarif", _sarif),
-        "junit": Format("junit", _junit),
-        "github": Format("github", _github),
+        name: _format(name, render)
+        for name, render in (
+            ("text", _text),
+            ("json", _json),
+            ("sarif", _sarif),
+            ("junit", _junit),
+            ("github", _github),
+        )
     }
 )
 """`--format` → its renderer, which is loaded when it is used."""

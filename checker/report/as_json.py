@@ -29,6 +29,8 @@ def document(report: Report) -> dict[str, Any]:
         "node": None if report.node is None else node_fields(report.node),
         "subjects": [subject_fields(verdict) for verdict in report.verdicts],
         "summary": {**report.counts(), "not_redis": report.not_redis},
+        "exempt": report.exempt,
+        "skipped": dict(report.skipped),
         "problems": [_unread(problem) for problem in report.problems],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -89,5 +90,6 @@ def full_name(subject: Subject) -> str:
 
 def lasting_identity(subject: Subject) -> Iterator[str]:
     """What names the server from one run to the next: neither its line nor its pid."""
-    for part in (subject.source, subject.file, subject.kind, subject.namespace, subject.name, subject.container):
+    yield "" if subject.file is None else os.path.normpath(subject.file)
+    for part in (subject.source, subject.kind, subject.namespace, subject.name, subject.container):
         yield part or ""

@@ -77,7 +77,7 @@ def _notification(problem: Unread) -> dict[str, Any]:
 
 
 def _result(verdict: Verdict, finding: Finding) -> dict[str, Any]:
-    """A result (§3.27). Where one has `suppressions`, all must: an empty array says "not suppressed" (§3.27.23)."""
+    """A result (§3.27). No `suppressions` would say nothing, an empty array says "not suppressed" (§3.27.23)."""
     subject = verdict.server.subject
     name = full_name(subject)
     logical = {"name": subject.container or subject.name, "fullyQualifiedName": name, "kind": "resource"}

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from checker.facts import Unread
+from checker.report import by_file
+from checker.report.lines import bars, finding_lines, paint, ranked, reason
 from checker.report.results import Report
 from checker.units import format_bytes, format_count, format_rate
-from checker.verdict import Estimate, Finding, Verdict
+from checker.verdict import Verdict
 
 BAR_WIDTH = 52
 
-_COLOURS = {"safe": "32", "risky": "33", "unsafe": "31", "unknown": "35", "fail": "31", "warn": "33", "pass": "32"}
-_MARKS = {"fail": "✗", "warn": "!", "unknown": "?", "pass": "✓", "ignored": "–"}
-_ORDER = ("fail", "unknown", "warn", "ignored", "pass")
-
 
 def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
-    """All verdicts, then a summary line; `quiet` leaves one line a server."""
-    blocks = [_headline(verdict, colour) if quiet else _block(verdict, colour) for verdict in report.verdicts]
+    """Servers that run, then those in files, then a summary line; `quiet` leaves one line a server."""
+    running = [verdict for verdict in report.verdicts if verdict.server.subject.file is None]
+    written = [verdict for verdict in report.verdicts if verdict.server.subject.file is not None]
+    blocks = [_headline(verdict, colour) if quiet else _block(verdict, colour) for verdict in running]
+    if written:
+        blocks.append(by_file.render(written, colour=colour, quiet=quiet))
     lines = [("\n" if quiet else "\n\n").join(blocks)] if blocks else []
     if not quiet:
-        lines += [f"{_paint('?', 'unknown', colour)} {problem}" for problem in report.problems]
+        lines += [f"{paint('?', 'unknown', colour)} {problem}" for problem in report.problems]
         lines.append(_summary(report))
     return "\n".join(lines) + ("\n" if lines else "")
 
@@ -27,17 +29,16 @@ def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
 def _block(verdict: Verdict, colour: bool) -> str:
     lines = [_headline(verdict, colour)]
     if verdict.estimate is not None:
-        lines += ["", *_bars(verdict.estimate), "", *_numbers(verdict)]
+        lines += ["", *bars(verdict.estimate, BAR_WIDTH, {}), "", *_numbers(verdict)]
     lines.append("")
-    ranked = sorted(verdict.findings, key=lambda finding: _ORDER.index(finding.status))
-    for finding in ranked:
-        lines += _finding(finding, colour)
-    lines += [f"  {_paint('?', 'unknown', colour)} unread: {part}" for part in verdict.server.unread]
+    for finding in ranked(verdict.findings):
+        lines += finding_lines(finding, colour)
+    lines += [f"  {paint('?', 'unknown', colour)} unread: {part}" for part in verdict.server.unread]
     return "\n".join(lines)
 
 
 def _headline(verdict: Verdict, colour: bool) -> str:
-    return f"{_paint(verdict.grade.upper(), verdict.grade, colour)}  {_name(verdict)}: {_reason(verdict)}"
+    return f"{paint(verdict.grade.upper(), verdict.grade, colour)}  {_name(verdict)}: {reason(verdict)}"
 
 
 def _name(verdict: Verdict) -> str:
@@ -51,45 +52,7 @@ def _name(verdict: Verdict) -> str:
         parts.append(place)
     elif subject.name and subject.name != engine.name:
         parts.append(subject.name)
-    if subject.file:
-        parts.append(f"{subject.file}:{subject.line or 1}")
     return ", ".join(parts)
-
-
-def _reason(verdict: Verdict) -> str:
-    """The finding that decided, in its own words."""
-    wanted = {"unsafe": "fail", "unknown": "unknown", "risky": "warn"}.get(verdict.grade)
-    for finding in verdict.findings:
-        if finding.status == wanted:
-            return finding.message
-    estimate = verdict.estimate
-    if estimate is not None and estimate.headroom_worst_bytes is not None and estimate.headroom_worst_bytes >= 0:
-        peak, limit = format_bytes(estimate.peak_worst_bytes), format_bytes(estimate.limit_bytes or 0)
-        return f"even the worst case of {peak} fits the limit of {limit}"
-    return "nothing makes this server fork"  # where it forks, no limit or a worst case beyond it is risky
-
-
-def _bars(estimate: Estimate) -> list[str]:
-    """Resident, expected, worst and limit to one scale."""
-    rows = [
-        ("resident", estimate.resident_bytes),
-        ("expected peak", estimate.peak_expected_bytes),
-        ("worst peak", estimate.peak_worst_bytes),
-    ]
-    limit = estimate.limit_bytes
-    scale = max([value for _, value in rows] + ([limit] if limit else [])) or 1
-    mark = None if not limit else min(BAR_WIDTH - 1, round(limit / scale * BAR_WIDTH) - 1)
-    lines = []
-    for label, value in rows:
-        filled = round(value / scale * BAR_WIDTH)
-        cells = ["█" if i < filled else "·" for i in range(BAR_WIDTH)]
-        if mark is not None:
-            cells[mark] = "┃"
-        over = "  over the limit" if limit and value > limit else ""
-        lines.append(f"  {label:<14}{''.join(cells)} {format_bytes(value):>9}{over}")
-    if limit and mark is not None:
-        lines.append(f"  {'limit':<14}{' ' * mark}┃{' ' * (BAR_WIDTH - mark - 1)} {format_bytes(limit):>9}")
-    return lines
 
 
 def _numbers(verdict: Verdict) -> list[str]:
@@ -110,7 +73,7 @@ def _numbers(verdict: Verdict) -> list[str]:
         ),
         ("write budget", rate, "highest rate whose expected peak still fits"),
     ]
-    lines = [f"  {label:<14}{value:<20}{note}" for label, value, note in rows]
+    lines = [f"  {label:<14}{value:<19} {note}" for label, value, note in rows]
     names = {
         "resident_bytes": "resident",
         "limit_bytes": "limit",
@@ -123,25 +86,15 @@ def _numbers(verdict: Verdict) -> list[str]:
     return lines
 
 
-def _finding(finding: Finding, colour: bool) -> list[str]:
-    mark = _paint(_MARKS[finding.status], finding.status, colour)
-    lines = [f"  {mark} {finding.rule}: {finding.message}"]
-    if finding.ignored_because:
-        lines.append(f"      ignored: {finding.ignored_because}")
-    elif finding.remedy and finding.status != "pass":
-        lines.append(f"      → {finding.remedy}")
-    return lines
-
-
 def _summary(report: Report) -> str:
     counts = ", ".join(f"{count} {grade}" for grade, count in report.counts().items() if count)
     servers = len(report.verdicts)
     line = f"{servers} server{'' if servers == 1 else 's'}: {counts}" if servers else "no server was judged"
     if report.not_redis:
         line += f"; {report.not_redis} other Redis program{'' if report.not_redis == 1 else 's'} left out"
+    if report.exempt:
+        line += f"; {report.exempt} exempt by the policy"
+    skipped = sum(report.skipped.values())
+    if skipped:
+        line += f"; {skipped} object{'' if skipped == 1 else 's'} of other kinds"
     return ("\n" if servers else "") + line
-
-
-def _paint(text: str, status: str, colour: bool) -> str:
-    code = _COLOURS.get(status)
-    return f"\x1b[1;{code}m{text}\x1b[0m" if colour and code else text
