@@ -48,15 +48,17 @@ def _where(verdict: Verdict, finding: Finding) -> str:
 def _numbers(estimate: Estimate) -> list[str]:
     """The bars, and what they rest on: without a measurement, most of it is assumed."""
     said = estimate.sources
-    budget = estimate.write_budget_per_second
-    if budget is not None:
-        most = f"at most {format_rate(budget)} writes/s fit"
-    else:
-        most = "any rate fits" if estimate.limit_bytes is not None else "no limit to fit"
     notes = {"resident": said.get("resident_bytes", ""), "limit": said.get("limit_bytes", "")}
     rate = f"{format_count(estimate.write_rate_per_second)} writes/s"
     return [
         *bars(estimate, BAR_WIDTH, notes),
-        f"  {'write rate':<14}{rate}: {said.get('write_rate_per_second', '')}; {most}",
+        f"  {'write rate':<14}{rate}: {said.get('write_rate_per_second', '')}; {_budget(estimate)}",
         f"  {'save time':<14}{estimate.save_seconds:.1f} s: {said.get('save_seconds', '')}",
     ]
+
+
+def _budget(estimate: Estimate) -> str:
+    budget = estimate.write_budget_per_second
+    if budget is None:
+        return "no limit to fit" if estimate.limit_bytes is None else "any rate fits"
+    return f"{format_rate(budget)} fit at most" if budget >= 1 else "no rate fits"

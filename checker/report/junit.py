@@ -2,7 +2,8 @@
 
 A failure is what makes a server unsafe, which is what `--fail-on unsafe` exits with 1 for. What could not be told, and
 what is ignored, is skipped: seen, and not green. A warning passes with its text as output. An input that could not be
-read is an error. Source: the Ant schema that Jenkins publishes (xunit plugin, junit-10.xsd); GitLab reads the same.
+read is an error. Source: GitLab documentation, "Unit test reports", and Jenkins' JUnit plugin, whose elements and
+attributes are used; `file` and `line` of a case as pytest writes them (junit_family=xunit1).
 """
 
 from __future__ import annotations
