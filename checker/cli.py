@@ -16,6 +16,8 @@ from checker.units import UnitError, parse_rate, parse_size
 
 if TYPE_CHECKING:
     from checker.lab import Results
+    from checker.lint import Linted
+    from checker.manifests.files import Sources
     from checker.report.results import Report
     from checker.verdict import Grade
 
@@ -183,22 +185,66 @@ def node(
 
 @cli.command()
 @click.argument("paths", metavar="PATH... | -", nargs=-1, required=True)
+@click.option("--fix", is_flag=True, help="Write what makes unsafe servers fit into the files; - goes to stdout.")
+@click.option("--diff", is_flag=True, help="Show what --fix would write, and write nothing.")
 @click.option("--allow-none", is_flag=True, help="Exit 0, not 3, where no Redis-like server is found.")
 @assumption_options
 @output_options
-def lint(*, paths: tuple[str, ...], allow_none: bool, **options: Any) -> None:
-    """Judge the Redis-like servers that manifests would start: files, directories, or - for standard input."""
-    from checker.lint import lint as judge_manifests
+def lint(*, paths: tuple[str, ...], fix: bool, diff: bool, allow_none: bool, **options: Any) -> None:
+    """Judge the Redis-like servers that manifests would start: files, directories, or - for standard input.
+
+    With --fix the report is on what remains. Where stdout has a diff or a manifest, the report goes to stderr.
+    """
+    from checker.lint import lint as lint_texts
+    from checker.lint import with_patches
     from checker.manifests import files
 
+    if fix and diff:
+        _usage_error("--fix writes and --diff only shows: give one of them")
     assumptions, policy = _assumptions(options), _policy(options["policy"])
-    report = judge_manifests(files.read(paths, sys.stdin), assumptions, policy)
-    _write_report(report, options)
+    sources = files.Sources(paths, sys.stdin)
+    linted = lint_texts(sources.documents(), assumptions, policy)
+    if fix or diff:
+        _apply(linted, sources, write=fix)
+    if fix:
+        linted = lint_texts(sources.documents(), assumptions, policy)
+    report = linted.report
+    if "json" in options["formats"]:
+        report = with_patches(report, linted.answers(), sources.text)
+    _write_report(report, options, err=diff or (fix and sources.has_stdin))
     if report.problems:
         sys.exit(EXIT_USAGE)
     if not report.verdicts and not report.exempt and not allow_none:
         sys.exit(EXIT_NOTHING_CHECKED)
     sys.exit(_exit_code([verdict.grade for verdict in report.verdicts], options["fail_on"]))
+
+
+def _apply(linted: Linted, sources: Sources, *, write: bool) -> None:
+    """Write the fixes, or show them; say of each unsafe server what was done, or why nothing."""
+    from checker.facts import Unread
+    from checker.fix import Fix
+    from checker.lint import changes
+
+    answers = linted.answers()
+    failed: dict[str, Unread] = {}
+    for change in changes(answers, sources.text):
+        if isinstance(change, Unread):
+            failed[change.where] = change
+        elif not write:
+            click.echo(change.difference(), nl=False)
+        elif (why := sources.write(change.file, change.after)) is not None:
+            failed[change.file] = why
+    for answer in answers:
+        subject = answer.verdict.server.subject
+        who = f"{subject.file}:{subject.line} {subject.kind} {subject.name}/{subject.container}"
+        if not isinstance(answer, Fix):
+            click.echo(f"not fixed: {who}: {answer.why.why} ({answer.why.remedy})", err=True)
+        elif refused := next((failed[file] for file in answer.files if file in failed), None):
+            click.echo(f"not fixed: {who}: {refused}", err=True)
+        else:
+            click.echo(f"{'fixed' if write else 'would fix'}: {who}: {answer}", err=True)
+    if write and sources.has_stdin and isinstance(stream := sources.text(sources.STDIN), str):
+        click.echo(stream, nl=False)
 
 
 @cli.command()
@@ -373,8 +419,8 @@ def _password(path: Path | None) -> str | None:
         _usage_error(f"--redis-password-file {path}: {error}")
 
 
-def _write_report(report: Report, options: dict[str, Any]) -> None:
-    """Render every --format to its --output; the rest goes to stdout."""
+def _write_report(report: Report, options: dict[str, Any], *, err: bool = False) -> None:
+    """Render every --format to its --output; the rest goes to stdout, or to stderr."""
     from checker.report import FORMATS
 
     formats: Sequence[str] = options["formats"] or ("text",)
@@ -383,13 +429,14 @@ def _write_report(report: Report, options: dict[str, Any]) -> None:
         _usage_error(f"{len(outputs)} --output for {len(formats)} --format: each file needs its format")
     for index, name in enumerate(formats):
         path = outputs[index] if index < len(outputs) else None
-        colour = path is None and not options["no_color"] and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        _write_text(FORMATS[name].render(report, colour, options["quiet"]), path)
+        terminal = (sys.stderr if err else sys.stdout).isatty()
+        colour = path is None and not options["no_color"] and terminal and "NO_COLOR" not in os.environ
+        _write_text(FORMATS[name].render(report, colour, options["quiet"]), path, err=err)
 
 
-def _write_text(text: str, path: Path | None) -> None:
+def _write_text(text: str, path: Path | None, *, err: bool = False) -> None:
     if path is None or str(path) == "-":
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, err=err)
         return
     try:
         path.write_text(text, encoding="utf-8")

@@ -84,7 +84,7 @@ class Policy:
     source: str = field(default="built-in defaults")
 
     def exemption(self, namespace: str | None, name: str) -> Exemption | None:
-        """The first entry that exempts this object. Without a namespace it is in whichever is current: only `*` fits."""
+        """The first entry that exempts this object; one that names no namespace is met by `*` alone."""
         for entry in self.exempt:
             if fnmatchcase(namespace or "", entry.namespace) and fnmatchcase(name, entry.name):
                 return entry

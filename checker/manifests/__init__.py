@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from checker.engines import DATA_SERVERS, FORKING
 from checker.facts import Server, Subject, Unread, Volume
@@ -21,6 +21,9 @@ from checker.policy import EngineImage
 from checker.probes import redis_conf
 
 __all__ = ["Extraction", "Other", "Text", "extract", "split"]
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Steps from an object to one of its fields: keys and numbers of items."""
 
 _HELD: Final = frozenset({"ConfigMap", "Secret", "LimitRange"})
 
@@ -51,6 +54,8 @@ class Extraction:
     skipped: Mapping[str, int]  # kind → how many objects of it were not looked into
     documents: int
     problems: tuple[Unread, ...]
+    places: tuple[tuple[Document, Path], ...] = ()  # of the servers: the object, and where in it the container is
+    index: Index = field(default_factory=Index)  # what else may be edited: ConfigMaps
 
     @property
     def not_servers(self) -> int:
@@ -62,6 +67,7 @@ class Extraction:
 class _Collected:
     servers: list[Server] = field(default_factory=list)
     requests: list[int | Unread | None] = field(default_factory=list)
+    places: list[tuple[Document, Path]] = field(default_factory=list)
     others: list[Other] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[Unread] = field(default_factory=list)
@@ -104,6 +110,8 @@ def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ())
         skipped=dict(collected.skipped),
         documents=documents,
         problems=tuple(collected.problems),
+        places=tuple(collected.places),
+        index=index,
     )
 
 
@@ -143,6 +151,7 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
         what = identify(pod, container, image, environment) if looked_at else Found("other")
         if what.what in DATA_SERVERS and own.get("engine") != "none":
             collected.servers.append(server(pod, container, image, environment=environment, found=what, places=places))
+            collected.places.append((document, container.path))
             collected.requests.append(
                 quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
             )
@@ -200,6 +209,7 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
             unread = Unread("storage", "the resource does not say it", "see what the operator makes")
             made = replace(made, volume=Volume(filesystem=unread, in_memory=unread, files_bytes=unread))
         collected.servers.append(made)
+        collected.places.append((document, container.path))
         collected.requests.append(
             quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
         )

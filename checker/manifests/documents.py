@@ -1,6 +1,6 @@
 """YAML and JSON text → documents: split first, so that a broken one does not hide the others.
 
-The only module of the checker, with the policy, that knows `yaml`.
+With `spots` and the policy, the only module of the checker that knows `yaml`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Places:
         """Line in the file of the key (or list item) at this path, or of the nearest thing above it that exists."""
         node, line = self._compose(), self._document.origin.line
         for step in (*self._document.path, *path):
-            found = _step(node, step)
+            found = step_into(node, step)
             if found is None:
                 break
             mark, node = found
@@ -192,7 +192,7 @@ class Places:
         """Line in the file of the `number`th line of a text; of its key where the text is not written as a block."""
         node = self._compose()
         for step in (*self._document.path, *path):
-            found = _step(node, step)
+            found = step_into(node, step)
             node = found[1] if found else None
         block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
         return self.line(*path) + (number if block else 0)
@@ -223,17 +223,21 @@ class Places:
     def _compose(self) -> yaml.Node | None:
         if not self._composed:
             self._composed = True
-            # Tabs between JSON's tokens trip the YAML scanner, and inside its strings they cannot stand raw.
-            text = self._document.origin.text
-            text = text.replace("\t", " ") if text.lstrip().startswith("{") else text
-            try:
-                self._root = yaml.compose(text, _Loader)
-            except (yaml.YAMLError, ValueError):  # JSON that YAML cannot read: the document's own line will do
-                self._root = None
+            self._root = compose(self._document.origin)
         return self._root
 
 
-def _step(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+def compose(origin: Text) -> yaml.Node | None:
+    """The document's nodes, with their marks; None for JSON that YAML cannot read."""
+    # Tabs between JSON's tokens trip the YAML scanner, and inside its strings they cannot stand raw.
+    text = origin.text.replace("\t", " ") if origin.text.lstrip().startswith("{") else origin.text
+    try:
+        return yaml.compose(text, _Loader)
+    except (yaml.YAMLError, ValueError):
+        return None
+
+
+def step_into(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
     """(the node that names the place, the node below it); the last of two equal keys, as the loader takes it."""
     if isinstance(node, yaml.MappingNode) and isinstance(step, str):
         pairs = [(key, value) for key, value in node.value if key.value == step]

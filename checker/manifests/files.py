@@ -1,12 +1,18 @@
-"""Paths, directories and standard input → the documents in them, one at a time, and what could not be read."""
+"""Paths, directories and standard input → the documents in them, one at a time, and what could not be read.
+
+And back: a file's whole text, and a new one in its place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Final, TextIO
 
-from checker.facts import Unread
+from checker.facts import Maybe, Unread
 from checker.manifests.documents import Text, split
 
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
@@ -17,6 +23,9 @@ MAX_LINE_CHARACTERS: Final = 16 * 1024 * 1024
 
 STDIN: Final = "-"
 
+BOM: Final = "\ufeff"
+"""The byte order mark of Windows' editors: no part of the first key."""
+
 
 def read(paths: Iterable[str], stdin: TextIO | None = None) -> Iterator[Text | Unread]:
     """Every document below the paths, in order; `-` is standard input. Nothing is held but the current document."""
@@ -26,6 +35,76 @@ def read(paths: Iterable[str], stdin: TextIO | None = None) -> Iterator[Text | U
             yield from _documents(stdin, "<stdin>") if stdin is not None else ()
         else:
             yield from _path(Path(name), seen, named=True)
+
+
+class Sources:
+    """The paths of one command, which may be read again and written; standard input is there only once, and so kept."""
+
+    STDIN: Final = "<stdin>"
+
+    def __init__(self, paths: Sequence[str], stdin: TextIO) -> None:
+        self._paths = paths
+        self._stdin = stdin
+        self._held: Maybe[str] | None = None
+
+    @property
+    def has_stdin(self) -> bool:
+        """Is standard input among the paths?"""
+        return STDIN in self._paths
+
+    def documents(self) -> Iterator[Text | Unread]:
+        """Every document, as `read` yields them."""
+        for path in self._paths:
+            if path != STDIN:
+                yield from read([path])
+                continue
+            held = self.text(self.STDIN)
+            if isinstance(held, Unread):
+                yield held
+            else:
+                yield from _documents(StringIO(held.removeprefix(BOM), newline="\n"), self.STDIN)
+
+    def text(self, name: str) -> Maybe[str]:
+        """A file's text with every character of it: line ends and byte order mark."""
+        if name != self.STDIN:
+            return _decoded(name, Path(name).read_bytes)
+        if self._held is None:
+            self._held = _decoded(name, self._stdin.buffer.read)
+        return self._held
+
+    def write(self, name: str, text: str) -> Unread | None:
+        """Replace a file's text; why not, where that cannot be done."""
+        if name == self.STDIN:
+            self._held = text
+            return None
+        return _replaced(name, text)
+
+
+def _decoded(name: str, read_bytes: Callable[[], bytes]) -> Maybe[str]:
+    try:
+        return read_bytes().decode()
+    except UnicodeDecodeError as error:
+        return _not_text(name, error)
+    except OSError as error:
+        return Unread(name, error.strerror or str(error), "make it readable, or leave it out")
+
+
+def _replaced(name: str, text: str) -> Unread | None:
+    """In one step, and a link's target in place of the link."""
+    path = Path(name).resolve()
+    new = path.with_name(f".{path.name}.bgsafe")
+    try:
+        if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+            return Unread(name, "is read-only", "make it writable")
+        try:
+            new.write_bytes(text.encode())
+            shutil.copymode(path, new)
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except OSError as error:
+        return Unread(name, error.strerror or str(error), "make its directory writable")
+    return None
 
 
 def _path(path: Path, seen: set[tuple[int, int]], *, named: bool) -> Iterator[Text | Unread]:
@@ -46,7 +125,7 @@ def _path(path: Path, seen: set[tuple[int, int]], *, named: bool) -> Iterator[Te
 
 
 def _file(path: Path) -> Iterator[Text | Unread]:
-    # utf-8-sig: the byte order mark of Windows' editors is no part of the first key.
+    # utf-8-sig drops the byte order mark.
     with path.open(encoding="utf-8-sig", newline="\n") as stream:
         yield from _documents(stream, str(path))
 
@@ -55,9 +134,13 @@ def _documents(stream: TextIO, name: str) -> Iterator[Text | Unread]:
     try:
         yield from split(_lines(stream), name)
     except UnicodeDecodeError as error:
-        yield Unread(name, f"not UTF-8 text (byte {error.start}): binary, or another encoding", "save it as UTF-8")
+        yield _not_text(name, error)
     except _NoManifestError as error:
         yield Unread(name, str(error), "leave it out")
+
+
+def _not_text(name: str, error: UnicodeDecodeError) -> Unread:
+    return Unread(name, f"not UTF-8 text (byte {error.start}): binary, or another encoding", "save it as UTF-8")
 
 
 class _NoManifestError(ValueError):

@@ -1,0 +1,109 @@
+"""Where a field is written, to the character: what an edit needs that leaves all other lines alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+
+from checker.manifests.documents import Document, Text, compose, step_into
+
+_MERGE: Final = "<<"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """The value of one field, as offsets in its document's text; a list knows its items, a mapping its keys."""
+
+    start: int
+    end: int
+    column: int  # of the value's first character
+    block: bool  # a list or mapping by indentation, or a text behind `|` or `>`
+    quote: str  # ' or " where the value is quoted, | and > for a block of text
+    key_start: int  # of the key; of the item itself in a list
+    key_column: int
+    items: tuple[Spot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put `text` in place of the characters from `start` to `end` of a document; an insertion where they are one."""
+
+    origin: Text
+    start: int
+    end: int
+    text: str
+
+
+class SharedError(ValueError):
+    """A field that is written once and used in several places: changing one would change all."""
+
+
+def find(document: Document, *path: str | int) -> Spot | None:
+    """Where the value at this path is written; None where it is not. Raises SharedError for anchors and merges."""
+    node = compose(document.origin)
+    shared = _shared(node)
+    key: yaml.Node | None = node
+    for step in (*document.path, *path):
+        if node is None or id(node) in shared or _merges(node):
+            raise SharedError(f"{step} is shared by an anchor or a merge")
+        found = step_into(node, step)
+        if found is None:
+            return None
+        key, node = found
+    if node is None or key is None:
+        return None
+    if id(node) in shared or _merges(node) or document.origin.text[node.start_mark.index] in "&!*":
+        raise SharedError(f"{path[-1] if path else 'it'} is shared by an anchor, or tagged")
+    return _spot(key, node)
+
+
+def _spot(key: yaml.Node, node: yaml.Node) -> Spot:
+    items: list[Spot] = []
+    if isinstance(node, yaml.SequenceNode):
+        items = [_spot(item, item) for item in node.value]
+    elif isinstance(node, yaml.MappingNode):
+        items = [_spot(name, value) for name, value in node.value]
+    quote = node.style or "" if isinstance(node, yaml.ScalarNode) else ""
+    indented = isinstance(node, yaml.CollectionNode) and not node.flow_style
+    return Spot(
+        start=node.start_mark.index,
+        end=node.end_mark.index,
+        column=node.start_mark.column,
+        block=indented or quote in ("|", ">"),
+        quote=quote,
+        key_start=key.start_mark.index,
+        key_column=key.start_mark.column,
+        items=tuple(items),
+    )
+
+
+def _shared(root: yaml.Node | None) -> set[int]:
+    """Nodes that an alias uses a second time, by id, and all below them (a copy of one is a copy of all)."""
+    seen: set[int] = set()
+    twice: set[int] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if node is None:
+            continue
+        if id(node) in seen:
+            twice.add(id(node))
+            continue
+        seen.add(id(node))
+        pending += _children(node)
+    return twice
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield value
+
+
+def _merges(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode) and any(key.value == _MERGE for key, _ in node.value)
