@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checker.report.lines import bars, deciding_finding, finding_lines, paint, ranked, reason
+from checker.report.lines import bars, deciding_finding, finding_lines, paint, ranked, reason, write_budget
 from checker.report.places import finding_place, full_name
-from checker.units import format_count, format_rate
+from checker.units import format_count
 from checker.verdict import Estimate, Finding, Verdict
 
 BAR_WIDTH = 32
@@ -52,13 +52,6 @@ def _numbers(estimate: Estimate) -> list[str]:
     rate = f"{format_count(estimate.write_rate_per_second)} writes/s"
     return [
         *bars(estimate, BAR_WIDTH, notes),
-        f"  {'write rate':<14}{rate}: {said.get('write_rate_per_second', '')}; {_budget(estimate)}",
+        f"  {'write rate':<14}{rate}: {said.get('write_rate_per_second', '')}; budget: {write_budget(estimate)}",
         f"  {'save time':<14}{estimate.save_seconds:.1f} s: {said.get('save_seconds', '')}",
     ]
-
-
-def _budget(estimate: Estimate) -> str:
-    budget = estimate.write_budget_per_second
-    if budget is None:
-        return "no limit to fit" if estimate.limit_bytes is None else "any rate fits"
-    return f"{format_rate(budget)} fit at most" if budget >= 1 else "no rate fits"

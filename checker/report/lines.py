@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from checker.report.results import level
-from checker.units import format_bytes
+from checker.units import format_bytes, format_rate
 from checker.verdict import Estimate, Finding, Verdict
 
 _COLOURS: Final = {
@@ -37,6 +37,9 @@ def reason(verdict: Verdict) -> str:
     if estimate is not None and estimate.headroom_worst_bytes is not None and estimate.headroom_worst_bytes >= 0:
         peak, limit = format_bytes(estimate.peak_worst_bytes), format_bytes(estimate.limit_bytes or 0)
         return f"even the worst case of {peak} fits the limit of {limit}"
+    ignored = [finding.rule for finding in verdict.findings if finding.status == "ignored"]
+    if ignored:
+        return f"nothing else is wrong, with {', '.join(ignored)} ignored"
     return "nothing makes this server fork"  # where it forks, no limit or a worst case beyond it is risky
 
 
@@ -45,6 +48,15 @@ def deciding_finding(verdict: Verdict) -> Finding | None:
     wanted = {"unsafe": "fail", "unknown": "unknown", "risky": "warn"}.get(verdict.grade)
     weighing = (finding for finding in verdict.findings if level(finding) != "note")
     return next((finding for finding in weighing if finding.status == wanted), None)
+
+
+def write_budget(estimate: Estimate) -> str:
+    """The highest write rate whose expected peak still fits, or why there is no number."""
+    if estimate.write_budget_per_second is not None:
+        return f"{format_rate(estimate.write_budget_per_second)} writes/s"
+    if estimate.limit_bytes is not None:
+        return "any rate fits"
+    return "limit not known" if estimate.sources.get("limit_bytes", "").startswith("unread") else "no limit to fit"
 
 
 def ranked(findings: tuple[Finding, ...]) -> list[Finding]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from checker.facts import Unread
 from checker.report import by_file
-from checker.report.lines import bars, finding_lines, paint, ranked, reason
+from checker.report.lines import bars, finding_lines, paint, ranked, reason, write_budget
 from checker.report.results import Report
-from checker.units import format_bytes, format_count, format_rate
+from checker.units import format_bytes, format_count
 from checker.verdict import Verdict
 
 BAR_WIDTH = 52
@@ -58,11 +58,6 @@ def _name(verdict: Verdict) -> str:
 def _numbers(verdict: Verdict) -> list[str]:
     estimate = verdict.estimate
     assert estimate is not None  # noqa: S101 - the caller looked
-    budget = estimate.write_budget_per_second
-    if budget is not None:
-        rate = f"{format_rate(budget)} writes/s"
-    else:
-        rate = "any rate fits" if estimate.limit_bytes is not None else "no limit to fit"
     rows = [
         ("worst case", format_bytes(estimate.peak_worst_bytes), "every resident page written during the save"),
         (
@@ -71,7 +66,7 @@ def _numbers(verdict: Verdict) -> list[str]:
             f"{format_bytes(estimate.cow_expected_bytes)} copied at {format_count(estimate.write_rate_per_second)} "
             f"writes/s in {estimate.save_seconds:.1f} s",
         ),
-        ("write budget", rate, "highest rate whose expected peak still fits"),
+        ("write budget", write_budget(estimate), "highest rate whose expected peak still fits"),
     ]
     lines = [f"  {label:<14}{value:<19} {note}" for label, value, note in rows]
     names = {

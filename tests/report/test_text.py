@@ -53,6 +53,25 @@ def test_what_is_ignored_stays_in_sight_of_a_safe_server() -> None:
     assert "      ignored: the namespace's LimitRange sets it\n" in render(Report(None, (known,)))
 
 
+def test_a_server_that_is_safe_because_findings_are_ignored_is_not_said_never_to_fork() -> None:
+    (known,) = (verdict for verdict in lint_report().verdicts if verdict.server.subject.name == "known")
+    assert known.fork_causes
+    assert "SAFE  nothing else is wrong, with limit-unset ignored" in render(Report(None, (known,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [
+        pytest.param("sessions", r"[1-3],\d{3} writes/s", id="up to a rate"),
+        pytest.param("cache", "0 writes/s", id="none"),
+        pytest.param("far", "limit not known", id="the limit is unread"),
+    ],
+)
+def test_the_write_budget_stands_beside_the_assumed_rate(name: str, budget: str) -> None:
+    (verdict,) = (verdict for verdict in lint_report().verdicts if verdict.server.subject.name == name)
+    assert re.search(rf"write rate .*; budget: {budget}$", render(Report(None, (verdict,))), re.MULTILINE)
+
+
 def test_a_finding_names_the_line_to_edit_and_what_to_do() -> None:
     text = render(lint_report())
     assert "\n  ✗ expected-peak-over-limit, line 22: at 1,000 writes/s" in text
