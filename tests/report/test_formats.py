@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
@@ -14,7 +15,7 @@ from jsonschema import Draft202012Validator
 from checker.report import FORMATS, Report
 from checker.report.results import advice, level
 from checker.rules import RULES
-from checker.verdict import Finding
+from checker.verdict import Finding, Status
 from tests.report.sample import lint_report, node_report, reports, tokens
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/v1.json").read_text(encoding="utf-8"))
@@ -80,3 +81,20 @@ def test_a_fail_is_an_error_and_the_rest_weighs_what_its_rule_weighs(rule) -> No
 )
 def test_advice_is_one_line(finding: Finding, text: str) -> None:
     assert advice(finding) == text
+
+
+# --- docs/formats.md -------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8")
+
+
+def test_the_page_lists_the_formats_in_their_order() -> None:
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", PAGE, re.MULTILINE) == list(FORMATS)
+
+
+@pytest.mark.parametrize("decides", [True, False], ids=["decides", "informs"])
+@pytest.mark.parametrize("status", ["fail", "warn", "unknown", "ignored"])
+def test_the_page_names_the_level_that_a_finding_has(status: Status, decides: bool) -> None:
+    rule = next(rule for rule in RULES if rule.decides is decides)
+    of = f" of a rule that {'decides' if decides else 'informs'}" if status in ("warn", "unknown") else ".*?"
+    assert re.search(rf"^\| `{status}`{of} \| .*? \| `{level(Finding(rule.id, status, ''))}`", PAGE, re.MULTILINE)
