@@ -63,9 +63,16 @@ def _writes(value: str) -> float:
     return rate
 
 
+def _throughput(value: str) -> int:
+    throughput = parse_rate(value)
+    if throughput == 0:
+        raise ValueError(f"{value!r}: a save that never ends cannot be judged")
+    return throughput
+
+
 _VALUES: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "write-rate": ("write_rate_per_second", _writes),
-    "save-throughput": ("save_throughput_per_second", parse_rate),
+    "save-throughput": ("save_throughput_per_second", _throughput),
     "maxmemory": ("maxmemory", parse_size),
     "dataset": ("dataset", parse_size),
 }

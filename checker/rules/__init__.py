@@ -83,9 +83,11 @@ def judge_all(
 
 
 def _judged(evidence: Evidence) -> Verdict:
-    answers = [(rule, rule.check(evidence)) for rule in RULES]
-    findings = [(rule, _ignored(finding, evidence.server)) for rule, finding in answers if finding is not None]
+    answers = [(rule, finding) for rule in RULES if (finding := rule.check(evidence)) is not None]
+    findings = [(rule, _ignored(finding, evidence.server)) for rule, finding in answers]
     grade = _grade(findings)
+    if grade == "safe" and _grade(answers) in ("unsafe", "unknown"):
+        grade = "risky"  # a reason to ignore it explains a danger, and does not remove it
     numbers = evidence.numbers
     return Verdict(
         server=evidence.server,

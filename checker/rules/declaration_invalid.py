@@ -6,6 +6,7 @@ Why: a mistyped annotation must not become a silent default. Source: manifests/d
 from __future__ import annotations
 
 from checker.estimate import Evidence
+from checker.facts import Unread
 from checker.rules.rule import Rule
 from checker.verdict import Finding
 
@@ -14,7 +15,16 @@ ID = "declaration-invalid"
 
 def check(evidence: Evidence) -> Finding | None:
     """Report every declared value that could not be read."""
-    wrong = evidence.server.declared.wrong
+    from checker.rules import RULES  # which has this rule among them
+
+    declared = evidence.server.declared
+    known = {rule.id for rule in RULES}
+    wrong = [*declared.wrong]
+    wrong += [
+        Unread(f"annotation bgsafe.io/ignore.{rule}", "there is no such rule", "`bgsafe explain list` names them")
+        for rule in declared.ignores
+        if rule not in known
+    ]
     if not wrong:
         return None
     remedy = "; ".join(dict.fromkeys(each.remedy for each in wrong if each.remedy))

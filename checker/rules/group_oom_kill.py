@@ -25,14 +25,17 @@ def check(evidence: Evidence) -> Finding | None:
     if numbers.estimate.peak_worst_bytes <= limit:
         return Finding(ID, "pass", "even the worst case fits the limit: nothing is killed")
     group, words = evidence.server.oom_group, words_for(evidence)
+    assumed = ""
     if isinstance(group, Unread):
-        return unread_finding(ID, "who would be killed is not known", group)
+        if evidence.server.subject.source not in ("manifest", "cluster"):
+            return unread_finding(ID, "who would be killed is not known", group)
+        assumed = " (assumed: what the kubelet sets on cgroup v2 since Kubernetes 1.28)"
     if group:
         raised = raise_limit(evidence, carefree_limit_bytes(evidence, numbers))
         return Finding(
             ID,
             "warn",
-            "memory.oom.group is 1: an OOM during the save kills everything in the container, the server too",
+            f"memory.oom.group is 1{assumed}: an OOM during the save kills everything in the container, the server too",
             f"{raised}; or {named(evidence, words.kill_one)}, with oom-score-adj yes in redis.conf",
         )
     if evidence.server.config.oom_score_adj is True:

@@ -28,7 +28,7 @@ def check(evidence: Evidence) -> Finding | None:
         return Finding(
             ID,
             "warn",
-            f"{none}, and the size of the dataset is not known: {numbers.why}",
+            f"{none}, and the size of the dataset is not known: {numbers.where}: {numbers.why}",
             f"set {named(evidence, words_for(evidence).memory)}, and a maxmemory below it",
         )
     remedy = set_limit(evidence, carefree_limit_bytes(evidence, numbers))

@@ -33,7 +33,8 @@ def check(evidence: Evidence) -> Finding | None:
     return Finding(
         ID,
         "fail",
-        f"{said} reaches the limit of {format_bytes(limit)} before any fork",
+        f"{said} reaches the limit of {format_bytes(limit)}"
+        + (", and nothing makes it fork" if evidence.forks is False else " before any fork"),
         lower + raise_limit(evidence, sufficient_limit_bytes(evidence, numbers)),
     )
 

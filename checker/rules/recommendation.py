@@ -43,6 +43,8 @@ def _expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
 
 
 def _limit(evidence: Evidence, needed: int | None) -> int | None:
-    """A limit that people write; None where this machine has not as much."""
+    """A limit that people write; None where this machine has not as much, or maxmemory would go with it."""
+    if evidence.server.config.maxmemory_follows_limit:
+        return None
     size = None if needed is None else round_up_size(needed)
     return size if size is not None and fits_machine(evidence, size) else None

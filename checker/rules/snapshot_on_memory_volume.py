@@ -22,7 +22,8 @@ def check(evidence: Evidence) -> Finding | None:
     volume, directory = evidence.server.volume, evidence.server.config.directory
     if isinstance(volume.in_memory, Unread):
         return unread_finding(ID, "what is under the data directory is not known", volume.in_memory)
-    where = "the data directory" if isinstance(directory, Unread) else f"the data directory {directory}"
+    named = not isinstance(directory, Unread) and directory != "."
+    where = f"the data directory {directory}" if named else "the data directory"
     if not volume.in_memory:
         on = "" if isinstance(volume.filesystem, Unread) else f" ({volume.filesystem})"
         return Finding(ID, "pass", f"{where} is not in memory{on}")

@@ -11,7 +11,7 @@ from typing import Final
 
 from checker.estimate import Evidence
 from checker.facts import Cgroup
-from checker.units import MIB, format_bytes, format_quantity, round_up_size
+from checker.units import MIB, format_bytes, format_quantity, format_redis_memory, round_up_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,15 @@ def _to_size(evidence: Evidence, verb: str, needed: int) -> str:
         return f"move it to a machine with more than {format_bytes(size)} of memory"
     words = words_for(evidence)
     written = format_quantity(size) if words.mebi == "Mi" else f"{size // MIB}{words.mebi}"
-    return f"{verb} {named(evidence, words.memory)} to {written}"
+    return f"{verb} {named(evidence, words.memory)} to {written}{_with_maxmemory(evidence)}"
+
+
+def _with_maxmemory(evidence: Evidence) -> str:
+    """Where maxmemory is computed from the limit, the limit helps only once maxmemory does not go with it."""
+    maxmemory = evidence.maxmemory.value
+    if not evidence.server.config.maxmemory_follows_limit or not isinstance(maxmemory, int):
+        return ""
+    return f", with maxmemory fixed at {format_redis_memory(maxmemory)} (it follows the limit)"
 
 
 def _path(evidence: Evidence, cgroup: Cgroup) -> str:

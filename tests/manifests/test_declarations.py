@@ -26,6 +26,7 @@ def test_every_value_has_its_unit() -> None:
         ("write-rate", "many"),
         ("write-rate", "-1"),
         ("write-rate", "nan"),
+        ("save-throughput", "0"),
         ("dataset", "2Gix"),
         ("ignore.x", " "),
         ("foo", "1"),

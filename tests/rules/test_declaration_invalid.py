@@ -24,3 +24,10 @@ def test_all_wrong_annotations_are_named_and_each_remedy_once():
 
 def test_right_annotations_are_not_spoken_of():
     assert ask(RULE, a_manifest(declared=declares(write_rate_per_second=10.0))) is None
+
+
+def test_a_rule_that_does_not_exist_cannot_be_ignored():
+    finding = ask(RULE, a_manifest(declared=declares(ignores={"maxmemory-unst": "a cache"})))
+    assert finding.status == "unknown"
+    assert "bgsafe.io/ignore.maxmemory-unst" in finding.message
+    assert ask(RULE, a_manifest(declared=declares(ignores={"maxmemory-unset": "a cache"}))) is None

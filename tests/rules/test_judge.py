@@ -119,6 +119,12 @@ def test_an_ignored_finding_does_not_decide_and_says_why():
     assert "writes/s" in ignored[0].message
 
 
+def test_what_kills_is_never_ignored_into_safe():
+    rules = ("expected-peak-over-limit", "worst-peak-over-limit", "maxmemory-over-limit", "maxmemory-unset")
+    server = replace(FULL, declared=declares(ignores=dict.fromkeys(rules, "known")))
+    assert verdict_on(server).grade == "risky"
+
+
 def test_ignoring_one_rule_does_not_silence_another():
     server = replace(FULL, declared=declares(ignores={"worst-peak-over-limit": "known"}))
     assert verdict_on(server).grade == "unsafe"
