@@ -205,6 +205,7 @@ class Config:
     disable_thp: Maybe[bool]
     oom_score_adj: Maybe[bool]  # `oom-score-adj yes`
     forkless: Maybe[bool]  # Valkey's bgsave-default-method forkless
+    maxmemory_follows_limit: bool = False  # a manifest computes it from the limit: a higher limit is a higher maxmemory
     sources: Mapping[str, str] = field(default_factory=dict)
 
 

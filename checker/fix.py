@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from checker.facts import Server, Unread
-from checker.manifests import Text, extract
+from checker.manifests import Text, extract, pod_spec
 from checker.manifests.documents import Document
 from checker.manifests.edits import Edits, Place, limit_edits, maxmemory_edits
 from checker.manifests.files import BOM
@@ -18,6 +18,9 @@ from checker.policy import Assumptions, Policy
 from checker.rules import judge
 from checker.units import format_quantity, format_redis_memory
 from checker.verdict import Verdict
+
+_CHANGED: Final = ("maxmemory", "maxmemory_follows_limit", "sources")
+"""Fields of a Config that a fix may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ def _why_not(verdict: Verdict, place: Place, tried: bool) -> Unread:
     if verdict.recommendation.limit_bytes is not None:
         return Unread(str(place), "with a higher limit alone a save does not fit", "see the findings")
     size = format_redis_memory(verdict.recommendation.maxmemory_bytes or 0)
-    if tried:
+    if pod_spec(place.document.value) is None:
+        why = f"how the server is started is up to the operator of this {place.document.value.get('kind')}"
+    elif tried:
         why = "a shell script, or the image, stands between these arguments and the server"
     else:
         why = "where the server reads its configuration is not written plainly in the input"
@@ -132,7 +137,8 @@ class _Trial:
         after = self._read(edits)
         if self._before is None or after is None or not _same_but_for_memory(self._before, after):
             return False
-        config = replace(server.config, maxmemory=after.config.maxmemory, sources=after.config.sources)
+        changed = {name: getattr(after.config, name) for name in _CHANGED}
+        config = replace(server.config, **changed)
         verdict = judge(replace(server, limit=after.limit, config=config), None, self._assumptions, self._policy)
         return verdict.grade != "unsafe"
 
@@ -164,7 +170,7 @@ def _unique(documents: Sequence[Document]) -> list[Text]:
 
 
 def _same_but_for_memory(before: Server, after: Server) -> bool:
-    config = replace(after.config, maxmemory=before.config.maxmemory, sources=before.config.sources)
+    config = replace(after.config, **{name: getattr(before.config, name) for name in _CHANGED})
     return (config, after.engine, after.volume, after.declared) == (
         before.config,
         before.engine,

@@ -44,7 +44,7 @@ def resident_bytes(
         return maxmemory.value
     if process is not None and isinstance(process.rss_anon, Unread):
         return process.rss_anon
-    return Unread("the size of the dataset", "no maxmemory bounds it, and nothing was measured", "set maxmemory")
+    return Unread("maxmemory", "it is not set, and nothing was measured", "set maxmemory")
 
 
 def swapped_bytes(server: Server) -> int:

@@ -13,7 +13,7 @@ from checker.facts import Server, Subject, Unread, Volume
 from checker.manifests import declarations, operators, tuning
 from checker.manifests.documents import Document, Places, Text, load, split
 from checker.manifests.images import Image, classify
-from checker.manifests.limits import quantity
+from checker.manifests.limits import quantity, with_doubled_limits
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
 from checker.manifests.pods import ENGINE_NAMES, Container, Pod
 from checker.manifests.servers import Found, identify, server
@@ -33,6 +33,10 @@ _MAY_MATTER: Final = re.compile(
     re.IGNORECASE,
 )
 """What a workload must name to be worth keeping until all is read: an engine, or another object that may name one."""
+
+
+_FOLLOWS: Final = re.compile(r"limits\.memory|OfLimit")
+"""How a manifest names the limit where it computes with it: resourceFieldRef, and an operator's percentage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,9 @@ def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ())
             else:
                 collected.skipped[kind or "(no kind)"] += 1
     for document in workloads:
-        if pod_spec(document.value) is not None:
-            _workload(document, index, engines, collected)
-        else:
-            _operated(document, index, engines, collected)
+        first = len(collected.servers)
+        _look_into(document, index, engines, collected)
+        collected.servers[first:] = _following(collected.servers[first:], document, index, engines)
     return Extraction(
         servers=tuple(_with_neighbours(collected.servers, collected.others)),
         memory_requests=tuple(collected.requests),
@@ -113,6 +116,27 @@ def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ())
         places=tuple(collected.places),
         index=index,
     )
+
+
+def _look_into(document: Document, index: Index, engines: Sequence[EngineImage], collected: _Collected) -> None:
+    if pod_spec(document.value) is not None:
+        _workload(document, index, engines, collected)
+    else:
+        _operated(document, index, engines, collected)
+
+
+def _following(
+    servers: list[Server], document: Document, index: Index, engines: Sequence[EngineImage]
+) -> Iterator[Server]:
+    """Mark those whose maxmemory is computed from the limit: with every limit doubled, it is another one."""
+    if not servers or not _FOLLOWS.search(document.origin.text):
+        yield from servers
+        return
+    again = _Collected()
+    _look_into(replace(document, value=with_doubled_limits(document.value)), index, engines, again)
+    for one, other in zip(servers, again.servers, strict=True):
+        follows = one.config.maxmemory != other.config.maxmemory
+        yield replace(one, config=replace(one.config, maxmemory_follows_limit=follows)) if follows else one
 
 
 def pod_spec(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]] | None:

@@ -61,3 +61,16 @@ def cpu_limit(container: Container) -> float | Unlimited | Unread:
         return float(parse_quantity_exact(text(value) or str(value)))
     except UnitError as error:
         return Unread("resources.limits.cpu", str(error), "write it like 500m or 2")
+
+
+def with_doubled_limits(value: Any) -> Any:
+    """The same object, with twice as much in every `limits.memory`."""
+    if isinstance(value, list):
+        return [with_doubled_limits(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    copy = {key: with_doubled_limits(item) for key, item in value.items()}
+    size = quantity(at(value, "limits", "memory"), "")
+    if isinstance(size, int):
+        copy["limits"]["memory"] = str(2 * size)
+    return copy

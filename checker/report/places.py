@@ -42,6 +42,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "restart-loop": _LIMIT,
         "node-forks-together": ("container",),
         "overcommit-setting": ("container",),
+        "assumed-inputs": ("container",),
         "declaration-invalid": ("container",),
     }
 )

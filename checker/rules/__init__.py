@@ -10,6 +10,7 @@ from checker.estimate import Evidence, gather
 from checker.facts import Node, Server, Unread
 from checker.policy import Assumptions, Policy
 from checker.rules import (
+    assumed_inputs,
     child_copies_values,
     cpu_limit_stretches_save,
     declaration_invalid,
@@ -53,6 +54,7 @@ RULES: Final[tuple[Rule, ...]] = (
     restart_loop.RULE,
     node_forks_together.RULE,
     overcommit_setting.RULE,
+    assumed_inputs.RULE,
     declaration_invalid.RULE,
 )
 

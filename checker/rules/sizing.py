@@ -34,7 +34,8 @@ def largest_maxmemory_bytes(evidence: Evidence, limit: int) -> int:
     if not isinstance(numbers, Numbers) or numbers.estimate.resident_bytes <= 0:
         return 0
     if evidence.forks is False:
-        resident = float(limit - numbers.others_bytes - 1)
+        with_tables = numbers.save.base_bytes - numbers.others_bytes
+        resident = (limit - numbers.others_bytes - 1) * numbers.estimate.resident_bytes / with_tables
     else:
         resident = resident_that_fits(numbers.save, numbers.estimate.write_rate_per_second, limit)
     return round_down_size(int(resident / evidence.fragmentation_ratio))
