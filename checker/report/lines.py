@@ -34,7 +34,8 @@ def reason(verdict: Verdict) -> str:
     if deciding is not None:
         return deciding.message
     estimate = verdict.estimate
-    if estimate is not None and estimate.headroom_worst_bytes is not None and estimate.headroom_worst_bytes >= 0:
+    headroom = None if estimate is None else estimate.headroom_worst_bytes
+    if verdict.grade == "safe" and estimate is not None and headroom is not None and headroom >= 0:
         peak, limit = format_bytes(estimate.peak_worst_bytes), format_bytes(estimate.limit_bytes or 0)
         return f"even the worst case of {peak} fits the limit of {limit}"
     ignored = [finding.rule for finding in verdict.findings if finding.status == "ignored"]

@@ -20,45 +20,40 @@ class Place(NamedTuple):
     column: int | None = None
 
 
-_LIMIT: Final = ("resources.limits.memory", "resources", "container")
+_LIMIT: Final = ("resources.limits.memory", "resources")
 
 _FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "fork-refused": ("container",),
-        "pids-limit": ("container",),
-        "maxmemory-unset": ("maxmemory", "args", "command", "env", "container"),
+        "maxmemory-unset": ("maxmemory", "args", "command", "env"),
         "maxmemory-over-limit": ("maxmemory", *_LIMIT),
         "expected-peak-over-limit": _LIMIT,
         "worst-peak-over-limit": _LIMIT,
-        "limit-unset": ("resources", "container"),
+        "limit-unset": ("resources",),
         "peak-at-maxmemory": ("maxmemory", *_LIMIT),
         "group-oom-kill": _LIMIT,
         "memory-high-throttles": _LIMIT,
-        "huge-page-copies": ("container",),
-        "child-copies-values": ("rdbcompression", "image", "container"),
-        "cpu-limit-stretches-save": ("resources.limits.cpu", "resources", "container"),
-        "snapshot-on-memory-volume": ("directory", "container"),
+        "child-copies-values": ("rdbcompression", "image"),
+        "cpu-limit-stretches-save": ("resources.limits.cpu", "resources"),
+        "snapshot-on-memory-volume": ("directory",),
         "replica-buffer-over-limit": ("replica_output_buffer_limit", *_LIMIT),
         "restart-loop": _LIMIT,
-        "node-forks-together": ("container",),
-        "overcommit-setting": ("container",),
-        "assumed-inputs": ("container",),
-        "declaration-invalid": ("container",),
     }
 )
-"""Rule → what its remedy edits, the best first: a field of the container, or a field of `Config` where it was set."""
+"""Rule → what its remedy edits, the best first: a field of the container, or a field of `Config` where it was set.
+
+The others, and what is not in the file, are about the container."""
 
 
 def finding_place(server: Server, finding: Finding) -> Place | None:
     """The line that the finding is about, or that of the container; None for what is in no file."""
-    file = server.subject.file
+    file, lines = server.subject.file, server.lines
     if file is None:
         return None
-    for field in _FIELDS.get(finding.rule, ("container",)):
+    for field in _FIELDS.get(finding.rule, ()):
         for name in (field, _key_of(server, field)):
-            if name in server.lines:
-                return Place(file, server.lines[name])
-    return Place(file, server.subject.line or 1)
+            if name in lines:
+                return Place(file, lines[name])
+    return Place(file, lines.get("container", server.subject.line or 1))
 
 
 def _key_of(server: Server, field: str) -> str:

@@ -15,9 +15,9 @@ from jsonschema import Draft7Validator
 from checker import __version__
 from checker.report import FORMATS, Report
 from checker.report.sarif import artifact_location
-from checker.rules import RULES, judge
+from checker.rules import RULES
 from tests.report.official import sarif_schema
-from tests.report.sample import lint_report, node_report, reports, servers, tokens, written
+from tests.report.sample import REASON, UNSAFE, lint_report, node_report, reports, tokens
 
 
 def log(report: Report) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def test_a_result_is_on_the_line_of_the_field_to_edit() -> None:
 
 
 def test_a_process_has_a_name_and_no_file() -> None:
-    server = replace(servers()[0], subject=node_report().verdicts[0].server.subject, lines={})
-    (location,) = results(Report(None, (judge(server, None),)))[0]["locations"]
+    server = replace(UNSAFE.server, subject=node_report().verdicts[0].server.subject, lines={})
+    (location,) = results(Report(None, (replace(UNSAFE, server=server),)))[0]["locations"]
     assert location["logicalLocations"][0]["fullyQualifiedName"] == "redis-server :6379 (pid 4711)"
     assert "physicalLocation" not in location
 
@@ -137,30 +137,34 @@ def test_a_process_has_a_name_and_no_file() -> None:
 def test_only_what_is_ignored_is_suppressed_with_its_reason() -> None:
     report = lint_report()
     ignored = result_of(report, "limit-unset", "known")
-    assert ignored["suppressions"] == [{"kind": "inSource", "justification": "the namespace's LimitRange sets it"}]
+    assert ignored["suppressions"] == [{"kind": "inSource", "justification": REASON}]
     assert [each["ruleId"] for each in results(report) if each["suppressions"]] == ["limit-unset"]
     assert all("suppressions" in each for each in results(report))
 
 
-def fingerprint(server: Any) -> str:
-    (first, *_) = results(Report(None, (judge(server, None),)))
+def fingerprint(**changed: Any) -> str:
+    """Of the first finding on UNSAFE, with another subject."""
+    server = replace(UNSAFE.server, subject=replace(UNSAFE.server.subject, **changed), lines={})
+    (first, *_) = results(Report(None, (replace(UNSAFE, server=server),)))
     found = first["partialFingerprints"]["ruleAndServer/v1"]
     assert isinstance(found, str)
     return found
 
 
 def test_fingerprints_do_not_move_with_the_lines() -> None:
-    server = servers()[0]
-    moved = replace(server, subject=replace(server.subject, line=99), lines={"container": 99})
-    assert fingerprint(moved) == fingerprint(server)
+    (first, *_) = results(lint_report())
+    assert first["partialFingerprints"]["ruleAndServer/v1"] == fingerprint(line=99)
+    assert fingerprint(pid=1) == fingerprint(pid=2)
 
 
-def test_fingerprints_tell_servers_and_rules_apart() -> None:
+@pytest.mark.parametrize("field", ["file", "kind", "namespace", "name", "container"])
+def test_fingerprints_tell_servers_apart(field: str) -> None:
+    assert fingerprint(**{field: "other"}) != fingerprint()
+
+
+def test_fingerprints_tell_rules_apart() -> None:
     found = [each["partialFingerprints"]["ruleAndServer/v1"] for each in results(lint_report())]
     assert len(set(found)) == len(found)
-    assert fingerprint(written("other", "deploy/cache.yaml", 12, limit=2**20)) != fingerprint(
-        written("cache", "deploy/cache.yaml", 12, limit=2**20)
-    )
 
 
 def test_braces_of_a_message_are_no_placeholders() -> None:

@@ -11,9 +11,20 @@ from hypothesis import given, settings
 
 from checker.facts import Unread
 from checker.report import FORMATS, Report
-from checker.rules import judge
-from tests.build import a_config, a_manifest
-from tests.report.sample import lint_report, node_report, reports, servers, tokens
+from checker.verdict import Estimate, Finding, Verdict
+from tests.report.sample import (
+    IGNORED,
+    NO_FORK,
+    REASON,
+    RISKY,
+    SAFE,
+    UNKNOWN,
+    UNSAFE,
+    lint_report,
+    node_report,
+    reports,
+    tokens,
+)
 
 
 def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
@@ -34,42 +45,61 @@ def test_a_server_in_a_file_begins_with_its_place_name_and_verdict() -> None:
 
 
 def test_servers_stand_with_their_file_wherever_it_came() -> None:
-    report = lint_report()
-    mixed = (report.verdicts[0], report.verdicts[3], report.verdicts[1], report.verdicts[4])
-    files = [line.partition(":")[0] for line in headlines(render(replace(report, verdicts=mixed)))]
+    mixed = render(Report(None, (UNSAFE, NO_FORK, RISKY, UNKNOWN)))
+    files = [line.partition(":")[0] for line in headlines(mixed)]
     assert files == ["deploy/cache.yaml"] * 2 + ["deploy/more, or less.yaml"] * 2
 
 
 def test_a_safe_server_is_one_line() -> None:
-    safe = [verdict for verdict in lint_report().verdicts if verdict.grade == "safe"]
-    text = render(Report(None, tuple(safe[:1])))
+    text = render(Report(None, (SAFE,)))
     assert len(text.split("\n\n")[0].splitlines()) == 1
     assert "  SAFE  even the worst case of" in text
 
 
 def test_what_is_ignored_stays_in_sight_of_a_safe_server() -> None:
-    (known,) = (verdict for verdict in lint_report().verdicts if verdict.server.subject.name == "known")
-    assert known.grade == "safe"
-    assert "      ignored: the namespace's LimitRange sets it\n" in render(Report(None, (known,)))
-
-
-def test_a_server_that_is_safe_because_findings_are_ignored_is_not_said_never_to_fork() -> None:
-    (known,) = (verdict for verdict in lint_report().verdicts if verdict.server.subject.name == "known")
-    assert known.fork_causes
-    assert "SAFE  nothing else is wrong, with limit-unset ignored" in render(Report(None, (known,)))
+    assert f"      ignored: {REASON}\n" in render(Report(None, (IGNORED,)))
 
 
 @pytest.mark.parametrize(
-    ("name", "budget"),
+    ("verdict", "reason"),
     [
-        pytest.param("sessions", r"[1-3],\d{3} writes/s", id="up to a rate"),
-        pytest.param("cache", "0 writes/s", id="none"),
-        pytest.param("far", "limit not known", id="the limit is unread"),
+        pytest.param(UNSAFE, "maxmemory 600 MiB × fragmentation 1.1", id="unsafe: what failed first"),
+        pytest.param(RISKY, "it holds up to 3,023 writes/s", id="risky: what warned"),
+        pytest.param(UNKNOWN, "the memory limit is not known", id="unknown: what is not known"),
+        pytest.param(SAFE, "even the worst case of 1.29 GiB fits the limit of 4.00 GiB", id="safe: it fits"),
+        pytest.param(NO_FORK, "nothing makes this server fork", id="safe: no fork"),
+        pytest.param(IGNORED, "nothing else is wrong, with limit-unset ignored", id="safe: what is wrong is ignored"),
+        pytest.param(
+            replace(IGNORED, grade="risky", estimate=SAFE.estimate),
+            "nothing else is wrong, with limit-unset ignored",
+            id="risky: a danger is ignored",
+        ),
     ],
 )
-def test_the_write_budget_stands_beside_the_assumed_rate(name: str, budget: str) -> None:
-    (verdict,) = (verdict for verdict in lint_report().verdicts if verdict.server.subject.name == name)
-    assert re.search(rf"write rate .*; budget: {budget}$", render(Report(None, (verdict,))), re.MULTILINE)
+def test_the_headline_says_why(verdict: Verdict, reason: str) -> None:
+    headline = render(Report(None, (verdict,)), quiet=True)
+    assert f"  {verdict.grade.upper()}  {reason}" in headline
+
+
+def test_a_rule_that_only_informs_is_no_reason() -> None:
+    first = Finding("cpu-limit-stretches-save", "warn", "a CPU limit of 0.5 cores")
+    verdict = replace(RISKY, findings=(first, *RISKY.findings))
+    assert "RISKY  it holds up to 3,023 writes/s" in render(Report(None, (verdict,)), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "budget"),
+    [
+        pytest.param(RISKY.estimate, "3,023 writes/s", id="up to a rate"),
+        pytest.param(UNSAFE.estimate, "0 writes/s", id="none"),
+        pytest.param(SAFE.estimate, "any rate fits", id="any"),
+        pytest.param(IGNORED.estimate, "no limit to fit", id="there is no limit"),
+        pytest.param(UNKNOWN.estimate, "limit not known", id="the limit is unread"),
+    ],
+)
+def test_the_write_budget_stands_beside_the_assumed_rate(estimate: Estimate, budget: str) -> None:
+    text = render(Report(None, (replace(RISKY, estimate=estimate),)))
+    assert re.search(rf"write rate .*: nothing was measured; budget: {budget}$", text, re.MULTILINE)
 
 
 def test_a_finding_names_the_line_to_edit_and_what_to_do() -> None:
@@ -98,8 +128,8 @@ def test_passes_are_left_out_of_files_and_shown_of_processes() -> None:
 
 
 def test_unread_facts_are_named() -> None:
-    server = replace(servers()[4], unread=(Unread("ConfigMap x", "is not in the input", "give its file too"),))
-    text = render(Report(None, (judge(server, None),)))
+    server = replace(UNKNOWN.server, unread=(Unread("ConfigMap x", "is not in the input", "give its file too"),))
+    text = render(Report(None, (replace(UNKNOWN, server=server),)))
     assert "  ? unread: ConfigMap x: is not in the input (give its file too)\n" in text
 
 
@@ -125,17 +155,6 @@ def test_colour_adds_nothing_but_colour(report: Report) -> None:
     coloured = render(report, colour=True)
     assert "\x1b[1;3" in coloured
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == render(report)
-
-
-def test_the_reason_of_a_risky_server_is_a_rule_that_decides() -> None:
-    """The CPU limit's warning comes first in the order of rules, but only informs."""
-    config = a_config(replica_output_buffer_limit=0, replicas_possible=True)
-    verdict = judge(a_manifest(config=config, cpu_limit_cores=0.5), None)
-    assert verdict.grade == "risky"
-    warned = [finding.rule for finding in verdict.findings if finding.status == "warn"]
-    assert warned[0] == "cpu-limit-stretches-save"
-    headline = render(Report(None, (verdict,)), quiet=True)
-    assert "the CPU limit" not in headline
 
 
 @settings(max_examples=60, deadline=None)
