@@ -47,9 +47,12 @@ def quantity(value: Any, where: str) -> int | Unread | None:
     if value is None or value == "":
         return None
     try:
-        return parse_quantity(text(value) or str(value)) or None
+        size = parse_quantity(text(value) or str(value))
     except UnitError as error:
         return Unread(where, str(error), "write a quantity such as 512Mi")
+    if size < 0:
+        return Unread(where, f"{value} is below zero", "Kubernetes refuses it: write a quantity such as 512Mi")
+    return size or None
 
 
 def cpu_limit(container: Container) -> float | Unlimited | Unread:
