@@ -16,7 +16,7 @@ from checker.facts import Engine, Population
 from checker.model.cow import Workload, copied_bytes
 from checker.model.peak import Save, write_budget_per_second
 from checker.policy import Distribution
-from checker.probes import observe
+from checker.probes.observe import observe
 from checker.rules import judge_all
 
 RUNS: Final = 15

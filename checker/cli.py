@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from checker import __version__
+from checker.facts import Unread
 from checker.policy import Assumptions, Distribution, Policy
 from checker.units import UnitError, parse_rate, parse_size
 
@@ -26,6 +27,12 @@ EXIT_USAGE = 2
 EXIT_NOTHING_CHECKED = 3
 EXIT_BUG = 70
 """sysexits.h EX_SOFTWARE: a crash must not look like a finding (Python would exit with 1)."""
+
+NO_SERVER_FOUND = Unread(
+    "no server",
+    "no process here is a Redis-like server that may be looked at",
+    "start one, be root, or give --redis URL",
+)
 
 SEVERITY: Sequence[str] = ("unknown", "risky", "unsafe")
 """Verdicts that `--fail-on` can name, in rising order; `safe` never fails."""
@@ -165,7 +172,7 @@ def node(
     **options: Any,
 ) -> None:
     """Judge the Redis-like servers of this machine, or of this container."""
-    from checker.probes import observe
+    from checker.probes.observe import observe
     from checker.report.results import Report
     from checker.rules import judge_all
 
@@ -176,7 +183,8 @@ def node(
             _usage_error(f"--root {root}: {root / directory} is not a directory (expected a machine's /proc and /sys)")
     observation = observe(root, pids=pids, urls=urls, password=password, sample=sample or 0, measure_seconds=measure)
     verdicts = judge_all(observation.servers, observation.node, assumptions, policy)
-    report = Report(observation.node, verdicts, observation.not_servers, observation.problems)
+    problems = observation.problems if verdicts or observation.problems else (NO_SERVER_FOUND,)
+    report = Report(observation.node, verdicts, observation.not_servers, problems)
     _write_report(report, options)
     if not verdicts:
         sys.exit(EXIT_NOTHING_CHECKED)
@@ -347,7 +355,7 @@ def _servers(path: Path | None) -> Sequence[Any]:
 
 def _grade_of(pid: int, url: str, assumptions: Assumptions) -> Grade | None:
     """What `bgsafe node --pid PID --redis URL` answers."""
-    from checker.probes import observe
+    from checker.probes.observe import observe
     from checker.rules import judge_all
 
     observation = observe(pids=(pid,), urls=(url,))

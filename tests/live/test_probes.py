@@ -17,7 +17,8 @@ import pytest
 from checker.facts import Server, Unread
 from checker.lab import cgroup as lab_cgroup
 from checker.lab.servers import NO_SERVER, Binary, find_servers
-from checker.probes import hierarchy, node, observe, proc
+from checker.probes import hierarchy, node, proc
+from checker.probes.observe import observe
 from checker.units import MIB
 from tests.fixtures.capture import capture
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from checker.facts import UNLIMITED, Child, Process, Unread
-from checker.probes import observe
+from checker.probes.observe import observe
 from checker.probes.inside import Inside
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
