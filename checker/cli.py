@@ -229,7 +229,6 @@ def lint(*, paths: tuple[str, ...], fix: bool, diff: bool, allow_none: bool, **o
 
 def _apply(linted: Linted, sources: Sources, *, write: bool) -> None:
     """Write the fixes, or show them; say of each unsafe server what was done, or why nothing."""
-    from checker.facts import Unread
     from checker.fix import Fix
     from checker.lint import changes
 
@@ -339,7 +338,6 @@ def _predict() -> Any:
 
 def _servers(path: Path | None) -> Sequence[Any]:
     from checker import lab
-    from checker.facts import Unread
 
     if path is None:
         found = lab.find_servers()
