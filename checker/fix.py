@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from checker.facts import Server, Unread
-from checker.manifests import Text, extract, pod_spec
+from checker.manifests import Place, Text, extract, pod_spec
 from checker.manifests.documents import Document
-from checker.manifests.edits import Edits, Place, limit_edits, maxmemory_edits
+from checker.manifests.edits import Edits, limit_edits, maxmemory_edits
 from checker.manifests.files import BOM
 from checker.manifests.objects import Index
 from checker.manifests.spots import Edit
@@ -145,11 +145,19 @@ class _Trial:
     def _read(self, edits: Edits) -> Server | None:
         texts = [edited(origin, [edit for edit in edits if _of(edit, origin)]) for origin in self._origins]
         extraction = extract(texts, self._policy.engines)
-        for server, (document, path) in zip(extraction.servers, extraction.places, strict=True):
-            mine = self._place.document
-            if _key(document.origin) == _key(mine.origin) and (document.path, path) == (mine.path, self._place.path):
-                return server
-        return None
+        here = _where(self._place)
+        return next(
+            (
+                server
+                for server, place in zip(extraction.servers, extraction.places, strict=True)
+                if _where(place) == here
+            ),
+            None,
+        )
+
+
+def _where(place: Place) -> tuple[object, ...]:
+    return (*_key(place.document.origin), place.document.path, place.path)
 
 
 def _is_named(document: Document, text: str) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from checker.facts import Maybe, Unread
-from checker.fix import Answer, Fix, difference, edited_file, fixes
-from checker.manifests import Text, extract
-from checker.manifests.edits import Edits, Place
+from checker.manifests import Place, Text, extract
 from checker.manifests.objects import Index
 from checker.policy import Assumptions, Policy
 from checker.report.results import Report
 from checker.rules import judge
 from checker.verdict import Verdict
+
+if TYPE_CHECKING:
+    from checker.fix import Answer, Fix
+    from checker.manifests.edits import Edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Linted:
 
     def answers(self) -> list[Answer]:
         """A fix for each unsafe server, or why there is none."""
+        from checker.fix import fixes
+
         return list(fixes(self.judged, self.index, self.assumptions, self.policy))
 
 
@@ -41,7 +46,7 @@ def lint(
     assumptions, policy = assumptions or Assumptions(), policy or Policy()
     extraction = extract(texts, policy.engines)
     judged = tuple(
-        (judge(server, None, assumptions, policy), Place(*place))
+        (judge(server, None, assumptions, policy), place)
         for server, place in zip(extraction.servers, extraction.places, strict=True)
         if policy.exemption(server.subject.namespace, server.subject.name) is None
     )
@@ -66,11 +71,15 @@ class Change:
 
     def difference(self) -> str:
         """As a unified diff."""
+        from checker.fix import difference
+
         return difference(self.file, self.before, self.after)
 
 
 def changes(answers: Sequence[Answer], read: Callable[[str], Maybe[str]]) -> list[Change | Unread]:
     """What all fixes together make of each file; `read` gives a file's text, to the byte."""
+    from checker.fix import Fix
+
     edits: dict[str, Edits] = {}
     for answer in answers:
         for edit in answer.edits if isinstance(answer, Fix) else ():
@@ -81,6 +90,8 @@ def changes(answers: Sequence[Answer], read: Callable[[str], Maybe[str]]) -> lis
 def _change(file: str, edits: Edits, before: Maybe[str]) -> Change | Unread:
     if isinstance(before, Unread):
         return before
+    from checker.fix import edited_file
+
     after = edited_file(before, edits)
     if after is None:
         return Unread(file, "has changed since it was read", "lint again")
@@ -89,6 +100,8 @@ def _change(file: str, edits: Edits, before: Maybe[str]) -> Change | Unread:
 
 def with_patches(report: Report, answers: Sequence[Answer], read: Callable[[str], Maybe[str]]) -> Report:
     """The report with a patch in the recommendation of every server that has a fix."""
+    from checker.fix import Fix
+
     texts: dict[str, Maybe[str]] = {}
 
     def once(file: str) -> Maybe[str]:

@@ -20,7 +20,7 @@ from checker.manifests.servers import Found, identify, server
 from checker.policy import EngineImage
 from checker.probes import redis_conf
 
-__all__ = ["Extraction", "Other", "Text", "extract", "split"]
+__all__ = ["Extraction", "Other", "Place", "Text", "extract", "split"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Steps from an object to one of its fields: keys and numbers of items."""
@@ -49,6 +49,17 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A container in its document."""
+
+    document: Document
+    path: Path
+
+    def __str__(self) -> str:
+        return f"{self.document.origin.file} {name_of(self.document.value)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
     """What an input holds."""
 
@@ -58,7 +69,7 @@ class Extraction:
     skipped: Mapping[str, int]  # kind → how many objects of it were not looked into
     documents: int
     problems: tuple[Unread, ...]
-    places: tuple[tuple[Document, Path], ...] = ()  # of the servers: the object, and where in it the container is
+    places: tuple[Place, ...] = ()  # of the servers
     index: Index = field(default_factory=Index)  # what else may be edited: ConfigMaps
 
     @property
@@ -71,7 +82,7 @@ class Extraction:
 class _Collected:
     servers: list[Server] = field(default_factory=list)
     requests: list[int | Unread | None] = field(default_factory=list)
-    places: list[tuple[Document, Path]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     others: list[Other] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[Unread] = field(default_factory=list)
@@ -175,7 +186,7 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
         what = identify(pod, container, image, environment) if looked_at else Found("other")
         if what.what in DATA_SERVERS and own.get("engine") != "none":
             collected.servers.append(server(pod, container, image, environment=environment, found=what, places=places))
-            collected.places.append((document, container.path))
+            collected.places.append(Place(document, container.path))
             collected.requests.append(
                 quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
             )
@@ -233,7 +244,7 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
             unread = Unread("storage", "the resource does not say it", "see what the operator makes")
             made = replace(made, volume=Volume(filesystem=unread, in_memory=unread, files_bytes=unread))
         collected.servers.append(made)
-        collected.places.append((document, container.path))
+        collected.places.append(Place(document, container.path))
         collected.requests.append(
             quantity(at(container.value, "resources", "requests", "memory"), "resources.requests.memory")
         )

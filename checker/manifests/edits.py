@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from checker.facts import SavePoint, Server, Unread
-from checker.manifests import Path
+from checker.manifests import Path, Place
 from checker.manifests.documents import Document
 from checker.manifests.images import classify
 from checker.manifests.objects import Index, at, mapping, name_of, sequence, text
@@ -33,17 +32,6 @@ _VARIABLES: Final = {
 
 _OFFICIAL: Final = re.compile(r"(?:.*/)?(?:library/|valkey/|eqalpha/)?(?:redis|valkey|keydb)", re.IGNORECASE)
 """Images whose entry point starts the server with the options in `args`: docker-library's and those made after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A container in its document."""
-
-    document: Document
-    path: Path
-
-    def __str__(self) -> str:
-        return f"{self.document.origin.file} {name_of(self.document.value)}"
 
 
 # --- resources.limits.memory -----------------------------------------------------------------------------------------
