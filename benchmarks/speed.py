@@ -13,8 +13,9 @@ from statistics import median
 from typing import Final
 
 from checker.facts import Engine, Population
-from checker.model.cow import Workload, copied_bytes
+from checker.model.cow import copied_bytes
 from checker.model.peak import Save, write_budget_per_second
+from checker.model.workload import Workload
 from checker.policy import Distribution
 from checker.probes.observe import observe
 from checker.rules import judge_all

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import inf
 
 from checker.facts import Server, Unread
-from checker.model.cow import Workload
 from checker.model.layouts import version_tuple
+from checker.model.workload import Workload
 from checker.units import MIB
 from checker.verdict import Cause
 

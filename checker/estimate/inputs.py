@@ -7,7 +7,8 @@ declared, the policy's default.
 from __future__ import annotations
 
 from checker.facts import Maybe, Node, Population, Server, Sourced, Unlimited, Unread, Written
-from checker.model.cow import PAGES_PER_SMALL_WRITE, Workload, copy_unit_bytes, writes_for_occupancy
+from checker.model.cow import PAGES_PER_SMALL_WRITE, copy_unit_bytes, writes_for_occupancy
+from checker.model.workload import Workload
 from checker.policy import Assumptions, Distribution, Policy
 from checker.units import GIB, format_bytes, format_count
 

@@ -7,8 +7,10 @@ from typing import Final
 
 from checker.facts import Engine, Population
 from checker.lab.case import Case
-from checker.model.cow import Workload, child_bytes, copied_bytes, occupancy_bytes, touched_per_write
+from checker.model.child import child_bytes
+from checker.model.cow import copied_bytes, occupancy_bytes, touched_per_write
 from checker.model.peak import FORK_KERNEL_BYTES, Save, page_table_bytes, peak_bytes, worst_peak_bytes
+from checker.model.workload import Workload
 
 CASE_PAGE_BYTES: Final = 4096
 """Cases are recorded on machines with 4 KiB pages."""

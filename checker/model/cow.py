@@ -7,25 +7,14 @@ region of equal allocations (`regions_bytes`). Source: docs/model.md; checked by
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import ceil, expm1, inf, isinf, log1p
 
-from checker.facts import Engine, Node, Population, Process
+from checker.facts import Node, Process
 from checker.model.access import touched_ratio
-from checker.model.allocators import jemalloc_size_class, jemalloc_slab_bytes
-from checker.model.layouts import (
-    Keyspace,
-    Layout,
-    Region,
-    embedded_object_bytes,
-    key_footprint_bytes,
-    layout_of,
-    sds_bytes,
-    string_regions,
-)
+from checker.model.child import child_bytes, child_copies_values, copied_values_bytes
+from checker.model.layouts import Keyspace, Region, layout_of
 from checker.model.overcommit import kernel_version
-from checker.policy import Distribution
-from checker.units import KIB
+from checker.model.workload import Workload, shape_footprint_bytes, workload_regions
 
 PAGES_PER_SMALL_WRITE = 3
 """Upper bound for a value below a page: table entry, object, value (measured: SET 2.2, SETEX 2.8, ZADD up to 3)."""
@@ -36,60 +25,12 @@ PIPELINED_PAGES = 1
 BASE_PAGE_COW_KERNEL = (5, 8)
 """Since commit 3917c80280c9 (Linux 5.8) a write to a shared huge page copies one base page, not all."""
 
-CHILD_BYTES = {"jemalloc": 560 * KIB, "libc": 280 * KIB}
-"""What an idle save copies: stacks, globals, arenas. Measured 0.52–0.65 MB with jemalloc, 0.18–0.31 MB with glibc."""
-
-COMPRESSION_BYTES = 512 * KIB
-"""LZF's hash table, 2^16 pointers, written once a value is compressed (src/lzfP.h HLOG; measured +0.47 MB)."""
-
-COMPRESSION_MIN_BYTES = 20
-"""rdbSaveRawString() compresses strings longer than this (src/rdb.c)."""
-
-CHILD_FREES_BYTES = 450 * KIB
-"""Arena state that a child dirties which frees what it has saved. Measured on valkey 8.1.1: 0.4–0.7 MB."""
-
-EXTENT_METADATA_BYTES = 128
-"""jemalloc's edata_t: one per slab or large allocation, written when a value inside is freed."""
-
-LZF_STATIC_BUFFER_BYTES = 8 * KIB
-"""Valkey ≥ 8.1 allocates a buffer per key for longer values (src/rdb.c rdbSaveLzfStringObject)."""
-
-JEMALLOC_TCACHE_MAX_BYTES = 32 * KIB
-"""Largest class that the thread cache hands out again last in, first out (opt.tcache_max of jemalloc 5.3)."""
-
-DISMISS_STEPS = 32
-"""Moments of a save at which the live copies are counted to find their peak; the curve has one smooth maximum."""
-
-
-SHAPE_EXPLAINS_RATIO = 0.5
-"""Below this share of what a stated shape would occupy, the shape does not describe the data and is not used."""
-
 SPREAD_TOLERANCE_RATIO = 1.25
 """Resident over the shape's own footprint up to which nothing is spread: freed buffers of the load, slab ends, and the
 server's own few MB (measured on fresh data of 60 MB and more: 1.00–1.18)."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """What is written to, and how: all that decides how many pages a number of writes copies."""
-
-    resident_bytes: int
-    page_size_bytes: int
-    copy_unit_bytes: int  # what one write to a shared page copies; the page but for huge pages before Linux 5.8
-    engine: Engine
-    shape: tuple[Population, ...]  # () is not known
-    distribution: Distribution
-    compression: bool  # rdbcompression
-    average_value_bytes: float | None = None  # where the shape is not known but the mean is
-    measured_pages_per_write: float | None = None  # counted on the server itself: takes the place of any shape
-    writes_before: float = inf  # since the data was loaded: overwritten values lie apart from their keys (glibc)
-
-    @property
-    def regions_known(self) -> bool:
-        """True where the region model applies: a shape that accounts for the memory, copied in base pages."""
-        if not self.shape or self.copy_unit_bytes != self.page_size_bytes or self.measured_pages_per_write is not None:
-            return False
-        return self.resident_bytes >= SHAPE_EXPLAINS_RATIO * shape_footprint_bytes(self)
+DISMISS_STEPS = 32
+"""Moments of a save at which the live copies are counted to find their peak; the curve has one smooth maximum."""
 
 
 def copied_bytes(workload: Workload, writes: float) -> float:
@@ -99,7 +40,7 @@ def copied_bytes(workload: Workload, writes: float) -> float:
     """
     own = child_bytes(workload)
     if any(child_copies_values(population, workload) for population in workload.shape):
-        own += _bytes_of_values(workload)
+        own += copied_values_bytes(workload)
     if workload.regions_known:
         clients = regions_bytes(workload, writes)
     else:
@@ -119,7 +60,7 @@ def touched_per_write(workload: Workload) -> float:
     """Pages that one isolated write touches: of the regions where they are known, else the bound k."""
     page = workload.page_size_bytes
     if workload.regions_known:
-        regions, keys = _regions(workload)
+        regions, keys = workload_regions(workload)
         displaced = _displaced_ratio(workload, keys, 1.0)
         touches = (_pages_per_slot(region, page, displaced) * region.slots * region.target_ratio for region in regions)
         return sum(touches) / keys
@@ -177,7 +118,7 @@ def pages_per_write(value_bytes: float, page: int) -> float:
 def regions_bytes(workload: Workload, writes: float) -> float:
     """Bytes copied region by region; the writes fall on the populations by their number of keys."""
     page = workload.page_size_bytes
-    regions, keys = _regions(workload)
+    regions, keys = workload_regions(workload)
     if keys <= 0:
         return 0.0
     # Memory that the shape does not account for is fragmentation: the same slots on more pages, fewer to each.
@@ -208,53 +149,6 @@ def _displaced_ratio(workload: Workload, keys: float, writes: float) -> float:
 
     now, before = touched(writes), touched(workload.writes_before)
     return min(1.0, max(0.0, (now + before - touched(writes + workload.writes_before)) / now))
-
-
-def shape_footprint_bytes(workload: Workload) -> float:
-    """Resident bytes that data of this shape takes when freshly loaded."""
-    layout = layout_of(workload.engine)
-    return sum(
-        population.keys
-        * max(1.0, population.elements if _is_table(population) else 1.0)
-        * key_footprint_bytes(_element(population), layout, workload.page_size_bytes)
-        for population in workload.shape
-    )
-
-
-def _regions(workload: Workload) -> tuple[list[Region], int]:
-    layout, page = layout_of(workload.engine), workload.page_size_bytes
-    regions = [region for population in workload.shape for region in population_regions(population, layout, page)]
-    return regions, sum(population.keys for population in workload.shape)
-
-
-def population_regions(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
-    """The regions that a write to one of these keys touches.
-
-    Strings follow the server's own layout. An aggregate in one piece (listpack, intset) is like a string of its size;
-    in one that is a table, a write touches one element.
-    """
-    regions = string_regions(_element(population), layout, page)
-    if population.type == "string" and population.encoding == "int":
-        return regions[:2]  # the number sits in the object's pointer: there is no value to write
-    if not _is_table(population):
-        return regions
-    elements = max(1.0, population.elements)
-    return tuple(replace(region, target_ratio=region.target_ratio / elements) for region in regions)
-
-
-def _is_table(population: Population) -> bool:
-    return population.encoding in ("hashtable", "skiplist", "quicklist", "stream")
-
-
-def _element(population: Population) -> Population:
-    """What a write changes, as a string: the key itself, or one of the elements of a table."""
-    if population.type == "string" and population.encoding == "int":
-        return replace(population, value_bytes=0.0)
-    if not _is_table(population):
-        return population
-    elements = max(1.0, population.elements)
-    each = population.value_bytes / elements
-    return replace(population, keys=round(population.keys * elements), key_bytes=each, value_bytes=each)
 
 
 def _region_bytes(
@@ -304,49 +198,3 @@ def _whole_pages_per_slot(region: Region, page: int) -> float:
 
 
 _LARGE_ALIGNMENT = 64
-
-
-# --- the child itself ------------------------------------------------------------------------------------------------
-
-
-def child_bytes(workload: Workload) -> float:
-    """What the child copies by its own work, with no client writing (docs/model.md, "What the child copies itself")."""
-    layout, page, shape = layout_of(workload.engine), workload.page_size_bytes, workload.shape
-    total: float = CHILD_BYTES[layout.allocator.name]
-    longest = max((population.value_bytes for population in shape), default=inf)
-    if workload.compression and longest > COMPRESSION_MIN_BYTES:
-        total += COMPRESSION_BYTES
-    freed = sum(_freed_metadata_bytes(population, layout, page) for population in shape) if layout.child_frees else 0.0
-    return total + freed + (CHILD_FREES_BYTES if freed else 0)
-
-
-def _freed_metadata_bytes(population: Population, layout: Layout, page: int) -> float:
-    """jemalloc's record of each slab or extent that holds a freed value, on pages shared with the parent."""
-    key, value = round(population.key_bytes), round(population.value_bytes)
-    if population.type != "string" or embedded_object_bytes(key, value, layout) is not None:
-        return 0.0
-    size = sds_bytes(value, 3)
-    if layout.allocator.is_large(size, page):
-        return population.keys * EXTENT_METADATA_BYTES
-    size_class = jemalloc_size_class(size, layout.allocator.quantum)
-    return population.keys * size_class / jemalloc_slab_bytes(size_class, page) * EXTENT_METADATA_BYTES
-
-
-def child_copies_values(population: Population, workload: Workload) -> bool:
-    """True where the child itself copies what it saves: it compresses into the memory that it has just freed."""
-    return (
-        layout_of(workload.engine).child_frees
-        and workload.compression
-        and population.type == "string"
-        and LZF_STATIC_BUFFER_BYTES < population.value_bytes <= JEMALLOC_TCACHE_MAX_BYTES
-    )
-
-
-def _bytes_of_values(workload: Workload) -> float:
-    """Bytes on pages of values that the child itself writes."""
-    allocator, page = layout_of(workload.engine).allocator, workload.page_size_bytes
-    return sum(
-        population.keys * allocator.slot_bytes(sds_bytes(round(population.value_bytes), 3), page)
-        for population in workload.shape
-        if child_copies_values(population, workload)
-    )

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from checker.model.cow import Workload, copied_bytes, worst_copied_bytes
+from checker.model.cow import copied_bytes, worst_copied_bytes
+from checker.model.workload import Workload
 from checker.units import KIB
 
 PAGE_TABLE_ENTRY_BYTES = 8

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from checker.estimate import Evidence
 from checker.facts import Unread
-from checker.model.cow import JEMALLOC_TCACHE_MAX_BYTES, LZF_STATIC_BUFFER_BYTES, Workload, child_copies_values
+from checker.model.child import JEMALLOC_TCACHE_MAX_BYTES, LZF_STATIC_BUFFER_BYTES, child_copies_values
 from checker.model.layouts import layout_of
+from checker.model.workload import Workload
 from checker.rules.rule import Rule
 from checker.units import format_bytes
 from checker.verdict import Finding

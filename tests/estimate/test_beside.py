@@ -4,7 +4,7 @@ import pytest
 
 from checker.estimate.beside import buffers, memory_file_bytes, replica_buffer_limit_bytes, replicas
 from checker.facts import Population
-from checker.model.cow import Workload
+from checker.model.workload import Workload
 from checker.policy import Distribution
 from checker.units import GIB, MIB
 from tests.build import UNREAD, a_config, a_server, a_volume, an_engine, an_info

@@ -15,10 +15,8 @@ from hypothesis import strategies as st
 from checker.facts import Engine, Node, Population, Process, Unread
 from checker.lab.case import Case, read_jsonl
 from checker.lab.predict import predict
+from checker.model.child import child_bytes, child_copies_values
 from checker.model.cow import (
-    Workload,
-    child_bytes,
-    child_copies_values,
     copied_bytes,
     copy_unit_bytes,
     huge_page_bytes,
@@ -28,6 +26,7 @@ from checker.model.cow import (
     worst_copied_bytes,
     writes_for_occupancy,
 )
+from checker.model.workload import Workload
 from checker.policy import Distribution
 from checker.units import KIB, MIB
 from tests.model.test_overcommit import NODE, a_process

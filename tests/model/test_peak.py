@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.facts import Engine, Population
-from checker.model.cow import Workload
 from checker.model.peak import (
     FORK_KERNEL_BYTES,
     Save,
@@ -21,6 +20,7 @@ from checker.model.peak import (
     worst_peak_bytes,
     write_budget_per_second,
 )
+from checker.model.workload import Workload
 from checker.policy import Distribution
 from checker.units import GIB, MIB
 
