@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import extraction, lint
 from benchmarks.speed import REPOSITORY, RUNS, figures
 from checker.lab.accuracy import machine_line
 from checker.probes import node
+
+MANIFESTS = Path(os.environ.get("BGSAFE_MANIFESTS", REPOSITORY.parent / "shared" / "corpus"))
+"""A folder of labelled manifests beside the repository; without it, that table is left out."""
 
 PAGE = REPOSITORY / "docs/benchmarks.md"
 
@@ -29,6 +34,9 @@ def main() -> None:
     facts, _ = node.read(Path("/"))
     text = INTRODUCTION.format(runs=RUNS, today=datetime.now(UTC).date().isoformat(), machine=machine_line(facts))
     text += "\n".join(figure.row() for figure in figures()) + "\n"
+    text += lint.section()
+    if (MANIFESTS / "labels.json").exists():
+        text += extraction.section(MANIFESTS)
     PAGE.write_text(text, encoding="utf-8")
     print(text)
 

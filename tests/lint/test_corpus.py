@@ -13,8 +13,8 @@ from checker.lint import Change, changes, lint
 from checker.manifests import split
 from checker.manifests.files import Sources
 
-FOLDER = Path(os.environ.get("BGSAFE_MANIFESTS", Path(__file__).parents[3] / "shared" / "corpus" / "files"))
-FILES = sorted(FOLDER.glob("*")) if FOLDER.is_dir() else []
+FOLDER = Path(os.environ.get("BGSAFE_MANIFESTS", Path(__file__).parents[3] / "shared" / "corpus"))
+FILES = sorted(FOLDER.rglob("*.yaml"))
 
 pytestmark = pytest.mark.skipif(not FILES, reason="no folder of real manifests (set BGSAFE_MANIFESTS)")
 
