@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+from checker.deadline import check_deadline
 from checker.engines import DATA_SERVERS, FORKING
 from checker.facts import Server, Subject, Unread, Volume
 from checker.manifests import declarations, operators, tuning
-from checker.manifests.documents import Document, Places, Text, load, split
+from checker.manifests.documents import Document, Places, Text, load, parsed, split
 from checker.manifests.images import Image, classify
 from checker.manifests.limits import quantity, with_doubled_limits
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
@@ -20,7 +21,7 @@ from checker.manifests.servers import Found, identify, server
 from checker.policy import EngineImage
 from checker.probes import redis_conf
 
-__all__ = ["Extraction", "Other", "Place", "Text", "extract", "split"]
+__all__ = ["Document", "Extraction", "Index", "Other", "Place", "Text", "extract", "parsed", "split"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Steps from an object to one of its fields: keys and numbers of items."""
@@ -88,16 +89,19 @@ class _Collected:
     problems: list[Unread] = field(default_factory=list)
 
 
-def extract(texts: Iterable[Text | Unread], engines: Sequence[EngineImage] = ()) -> Extraction:
-    """Find every server in the documents; `engines` are the policy's image patterns.
+def extract(
+    texts: Iterable[Text | Document | Unread], engines: Sequence[EngineImage] = (), index: Index | None = None
+) -> Extraction:
+    """Find every server in the documents; `engines` are the policy's image patterns, `index` what else is there.
 
     What could not be read on the way (files, documents) is among the problems, and hides nothing else.
+    Raises DeadlineError where the caller has set a deadline (`checker.deadline.within`) and it passes.
     """
-    index, collected = Index(), _Collected()
+    index, collected = index or Index(), _Collected()
     workloads: list[Document] = []
     documents = 0
     for origin in texts:
-        loaded = origin if isinstance(origin, Unread) else load(origin)
+        loaded = [origin] if isinstance(origin, Document) else origin if isinstance(origin, Unread) else load(origin)
         if isinstance(loaded, Unread):
             collected.problems.append(loaded)
             continue
@@ -180,6 +184,7 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
     servers = len(collected.servers)
     looked_at = pod.speaks_of_redis() or engines or "engine" in said
     for container in pod.containers():
+        check_deadline()
         own = said if declarations.concerns(said, container.name) else {}
         image = _image(container, own, engines)
         environment = pod.environment(container)

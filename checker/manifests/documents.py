@@ -53,6 +53,12 @@ class Document:
     origin: Text
     value: Mapping[str, Any]
     path: tuple[str | int, ...] = ()  # where in the text the object is: ("items", 3)
+    placed: bool = True  # False: it came parsed; its text is there to be searched, and has no lines to name
+
+
+def parsed(value: Mapping[str, Any], name: str) -> Document:
+    """An object that came parsed (from the API server); `name` says where from, in place of a file."""
+    return Document(Text(name, 1, json.dumps(value)), value, placed=False)
 
 
 class _BoundedLoader(_Loader):
@@ -223,7 +229,7 @@ class Places:
     def _compose(self) -> yaml.Node | None:
         if not self._composed:
             self._composed = True
-            self._root = compose(self._document.origin)
+            self._root = compose(self._document.origin) if self._document.placed else None
         return self._root
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from checker.deadline import check_deadline
 from checker.manifests.shell_tokens import dollar_end, quoted_end, word_end
 from checker.probes.redis_conf import RUN_TIME
 
@@ -94,6 +95,7 @@ class _Expander:
     def run(self, raw: str) -> list[str]:
         position = 0
         while position < len(raw):
+            check_deadline()
             character = raw[position]
             if character == "\\":
                 self.add("" if raw[position + 1 : position + 2] == "\n" else raw[position + 1 : position + 2])

@@ -53,6 +53,7 @@ class Index:
 
     held: dict[tuple[str, str], list[Document]] = field(default_factory=dict)
     ranges: dict[str | None, list[Document]] = field(default_factory=dict)  # namespace → its LimitRanges
+    absent: tuple[str, str] = ("is not in the input", "give its file too, or all that is rendered")  # why, remedy
 
     def add(self, document: Document) -> None:
         kind = str(document.value.get("kind"))
@@ -78,7 +79,7 @@ class Index:
                 return near[-1]
             if near:
                 return Unread(f"{kind} {name}", f"is there {len(near)} times", "check one overlay at a time")
-        return Unread(f"{kind} {name}", "is not in the input", "give its file too, or all that is rendered")
+        return Unread(f"{kind} {name}", *self.absent)
 
     def limit_ranges(self, by: Document) -> list[Document]:
         """LimitRanges that hold in the namespace of `by`."""

@@ -23,6 +23,10 @@ from checker.units import UnitError, parse_quantity_exact
 ENGINE_NAMES: Final = "|".join(sorted([*DATA_SERVERS, "rejson", "falkordb", "rebloom"]))
 _NAMES: Final = re.compile(ENGINE_NAMES, re.IGNORECASE)
 
+MAX_STARTED_CHARACTERS: Final = 6 * 1024 * 1024
+"""Of all arguments, and of all variables, that a container is started with: Linux starts no program with more
+(fs/exec.c, bprm_stack_limits: 3/4 of 8 MiB). References to references grow exponentially."""
+
 _REFERENCE: Final = re.compile(r"\$(\$|\(([-._a-zA-Z0-9]+)\))")
 
 
@@ -184,6 +188,7 @@ class Pod:
         values: dict[str, str] = {"HOSTNAME": RUN_TIME}
         sources: dict[str, str] = {}
         missing: list[Unread] = []
+        room = MAX_STARTED_CHARACTERS
         for source in sequence(container.value.get("envFrom")):
             prefix = text(at(source, "prefix")) or ""
             for kind, key in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
@@ -200,7 +205,9 @@ class Pod:
         for item in sequence(container.value.get("env")):
             name = text(at(item, "name"))
             if name:
-                values[name], sources[name] = self._variable(container, mapping(item), values, missing)
+                value, sources[name] = self._variable(container, mapping(item), values, missing)
+                room -= len(value)
+                values[name] = value if room >= 0 else RUN_TIME
         return Environment(values, sources, tuple(missing))
 
     def _variable(
@@ -271,12 +278,18 @@ def expand_references(value: str, values: Mapping[str, str], *, complete: bool) 
     Source: k8s.io/kubernetes third_party/forked/golang/expansion.
     """
 
+    room = MAX_STARTED_CHARACTERS
+
     def replacement(match: re.Match[str]) -> str:
+        nonlocal room
         if match[1] == "$":
             return "$"
-        return values.get(match[2], match[0] if complete else RUN_TIME)
+        said = values.get(match[2], match[0] if complete else RUN_TIME)
+        room -= len(said)
+        return said if room >= 0 else ""
 
-    return _REFERENCE.sub(replacement, value)
+    expanded = _REFERENCE.sub(replacement, value)
+    return expanded if room >= 0 else RUN_TIME
 
 
 # --- what runs -------------------------------------------------------------------------------------------------------
@@ -338,10 +351,15 @@ def _arguments(value: Any, environment: Environment, complete: bool) -> list[str
         return []
     if not isinstance(value, list):
         return [RUN_TIME]
-    words = [text(item) if item is not None else "" for item in value]
-    return [
-        RUN_TIME if word is None else expand_references(word, environment.values, complete=complete) for word in words
-    ]
+    words: list[str] = []
+    room = MAX_STARTED_CHARACTERS
+    for item in value:
+        word = text(item) if item is not None else ""
+        words.append(RUN_TIME if word is None else expand_references(word, environment.values, complete=complete))
+        room -= len(words[-1])
+        if room < 0:
+            return [RUN_TIME]
+    return words
 
 
 def _entry_point(image: Image, arguments: list[str]) -> list[str]:

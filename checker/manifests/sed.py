@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from checker.deadline import check_deadline
 from checker.manifests.virtual_files import Line, Lines
 from checker.probes.redis_conf import RUN_TIME
 
@@ -36,6 +37,7 @@ def _sed_lines(lines: Lines, match: re.Match[str], where: str) -> Lines | None:
     address = re.compile(pattern) if pattern else None
     changed: list[Line] = []
     for number, line in enumerate(lines, start=1):
+        check_deadline()
         selected = (
             address.search(line.text[:MAX_SED_LINE]) is not None
             if address

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Final
 
+from checker.deadline import check_deadline
 from checker.engines import DATA_SERVERS, EXECUTABLES
 from checker.manifests import expansion
 from checker.manifests.shell_builtins import BUILTINS
@@ -97,6 +98,7 @@ class Shell:
         return after
 
     def node(self, node: Node, path: Path) -> list[Path]:
+        check_deadline()
         self.steps += 1
         if self.steps > MAX_STEPS:
             self.cut_short = True

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from checker.deadline import check_deadline
+
 
 class ShellSyntaxError(ValueError):
     """Text that is not a shell script, or uses what this parser does not know; says where it stopped."""
@@ -41,6 +43,7 @@ def tokens_of(text: str) -> list[Token]:
     documents: list[tuple[Token, bool]] = []  # here-documents whose text comes after this line
     position = 0
     while position < len(text):
+        check_deadline()
         if blank := _BLANK.match(text, position):
             position = blank.end()
         elif text[position] == "#":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from checker.deadline import check_deadline
 from checker.facts import Maybe, Unread
 
 MAX_INCLUDED_FILES: Final = 256
@@ -90,6 +91,7 @@ def _quote(argument: str) -> str:
 def _directive(line: str, source: str) -> tuple[Directive | None, Unread | None]:
     """Read one line, without its line end. A line that Redis cannot split keeps its name, so that its field is known
     to be wrong rather than taken for unset."""
+    check_deadline()
     line = line.strip(" \t\r\n")
     if not line or line.startswith("#"):
         return None, None
