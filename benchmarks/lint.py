@@ -192,9 +192,9 @@ def section() -> str:
     return f"""
 ## `bgsafe lint`
 
-A generated tree of {DOCUMENTS:,} documents in {DOCUMENTS // PER_FILE} files, one in {REDIS_SHARE} a Redis. CPU seconds of
-one core (user and system, the start of the process included), one tool after the other in one run. The linters beside it
-do other work: they are here for scale.
+A generated tree of {DOCUMENTS:,} documents in {DOCUMENTS // PER_FILE} files, one in {REDIS_SHARE} a Redis.
+CPU seconds of one core (user and system, the start of the process included), one tool after the other in one run.
+The linters beside it do other work: they are here for scale.
 
 | what | CPU s | documents/s | peak MiB | × `bgsafe lint` |
 |---|---:|---:|---:|---:|

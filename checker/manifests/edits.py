@@ -30,8 +30,9 @@ _VARIABLES: Final = {
 }
 """(family of the image, engine) → the variable whose words its entry point appends to the server's own."""
 
-_OFFICIAL: Final = re.compile(r"(?:.*/)?(?:library/|valkey/|eqalpha/)?(?:redis|valkey|keydb)", re.IGNORECASE)
-"""Images whose entry point starts the server with the options in `args`: docker-library's and those made after it."""
+_OFFICIAL: Final = re.compile(r"((.*/)?(library|valkey|eqalpha)/|[^/]*[.:][^/]*/)?(redis|valkey|keydb)(:[^/]*)?(@.*)?")
+"""Images whose entry point starts the server with the options in `args`: docker-library's and those made after it,
+from whatever registry. Of another publisher's nobody knows."""
 
 
 # --- resources.limits.memory -----------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def maxmemory_edits(server: Server, place: Place, index: Index, size: int) -> It
                     yield from _appended(place, key, words)
                     break
             else:
-                if _OFFICIAL.fullmatch(image.name.split("@")[0].split(":")[0]):
+                if _OFFICIAL.fullmatch(image.name):
                     yield from _new_args(place, words)
     except SharedError:
         return
