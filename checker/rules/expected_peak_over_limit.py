@@ -45,8 +45,8 @@ def check(evidence: Evidence) -> Finding | None:
 
 
 def _without_numbers(evidence: Evidence, why: Unread) -> Finding | None:
-    if evidence.forks is False and evidence.server.process is None:
-        return None  # it never forks and its size is not measured: maxmemory-unset has the word
+    if evidence.server.process is None and evidence.server.info is None:
+        return None  # nothing but maxmemory could tell: maxmemory-unset has the word
     return unread_finding(ID, "the peak cannot be computed", why)
 
 

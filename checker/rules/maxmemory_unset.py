@@ -6,6 +6,8 @@ about a size that nothing bounds. Source: redis.conf "maxmemory"; docs/model.md,
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from checker.engines import FORKING
 from checker.estimate import Evidence
 from checker.facts import Unread
@@ -31,10 +33,17 @@ def check(evidence: Evidence) -> Finding | None:
         declared = format_bytes(server.declared.dataset)
         return Finding(ID, "pass", f"the dataset is declared to be {declared} (annotation bgsafe.io/dataset)")
     if isinstance(bound, Unread):
-        return unread_finding(ID, "maxmemory is not known", bound)
+        return unread_finding(ID, "maxmemory is not known", _declarable(evidence, bound))
     status: Status = "warn" if evidence.forks is False else "fail"
     message = f"nothing bounds the dataset below the limit of {format_bytes(limit)}: maxmemory is not set"
     return Finding(ID, status, message, _remedy(evidence, limit))
+
+
+def _declarable(evidence: Evidence, bound: Unread) -> Unread:
+    """The owner of a manifest may know what it does not say."""
+    if evidence.server.subject.source not in ("manifest", "cluster"):
+        return bound
+    return replace(bound, remedy=f"{bound.remedy}, or declare it: annotation bgsafe.io/maxmemory")
 
 
 def _remedy(evidence: Evidence, limit: int) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from checker.facts import Sourced
 from checker.fix import Fix
 from checker.lint import Change, changes, lint
 from checker.manifests import split
 from checker.manifests.files import Sources
+from checker.rules import judge
 
 FOLDER = Path(os.environ.get("BGSAFE_MANIFESTS", Path(__file__).parents[3] / "shared" / "corpus"))
 FILES = sorted(FOLDER.rglob("*.yaml"))
@@ -48,3 +51,20 @@ def test_every_unsafe_server_is_fixed_or_says_why() -> None:
     answers = linted.answers()
     assert len(answers) == linted.report.counts()["unsafe"]
     assert sum(isinstance(answer, Fix) for answer in answers) >= len(answers) / 2
+
+
+def test_every_recommended_number_alone_makes_the_verdict_better() -> None:
+    better = {"unsafe": ("risky", "safe"), "risky": ("safe",), "unknown": ("unknown", "risky", "safe")}
+    linted = lint(Sources([str(path) for path in FILES], None).documents())
+    tried = 0
+    for verdict in linted.report.verdicts:
+        server, advice = verdict.server, verdict.recommendation
+        changed = []
+        if advice.limit_bytes is not None:
+            changed.append(replace(server, limit=Sourced(advice.limit_bytes, "advice")))
+        if advice.maxmemory_bytes is not None:
+            changed.append(replace(server, config=replace(server.config, maxmemory=advice.maxmemory_bytes)))
+        for each in changed:
+            assert judge(each, None).grade in better[verdict.grade], f"{server.subject}: {advice}"
+            tried += 1
+    assert tried

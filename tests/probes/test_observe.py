@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from checker.facts import UNLIMITED, Child, Process, Unread
-from checker.probes.observe import observe
 from checker.probes.inside import Inside
+from checker.probes.observe import observe
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MIB = 2**20

@@ -49,7 +49,6 @@ def test_without_a_limit_another_rule_speaks():
     "server",
     [
         pytest.param(a_manifest(limit=UNREAD), id="limit"),
-        pytest.param(a_manifest(maxmemory=UNREAD), id="resident size of a manifest"),
         pytest.param(a_server(process=a_process(rss_anon=UNREAD), config=a_config(maxmemory=0)), id="RssAnon"),
         pytest.param(a_server(cgroup=UNREAD), id="cgroup"),
         pytest.param(a_server(cgroup=a_cgroup(a_level(), a_level(memory_max=UNREAD))), id="limit of an ancestor"),
@@ -59,6 +58,13 @@ def test_a_missing_fact_is_unknown_with_a_remedy(server):
     finding = ask(RULE, server)
     assert finding.status == "unknown"
     assert finding.remedy == UNREAD.remedy or "maxmemory" in finding.remedy
+
+
+@pytest.mark.parametrize("maxmemory", [0, UNREAD], ids=["not set", "unread"])
+def test_without_a_size_it_leaves_a_manifest_to_maxmemory_unset(maxmemory):
+    server = a_manifest(maxmemory=maxmemory)
+    assert ask(RULE, server) is None
+    assert status("maxmemory-unset", server) in ("fail", "unknown")
 
 
 TIGHT = [

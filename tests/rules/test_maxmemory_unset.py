@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from checker.facts import UNLIMITED
@@ -78,3 +80,10 @@ def test_with_the_maxmemory_that_the_remedy_names_it_is_no_longer_unsafe(server)
 
 def test_a_replica_is_told_that_its_primary_decides():
     assert "primary" in ask(RULE, a_server(config=a_config(maxmemory=0, replicaof=True))).remedy
+
+
+def test_the_owner_of_a_manifest_may_declare_what_it_does_not_say():
+    server = a_manifest(maxmemory=UNREAD)
+    assert "bgsafe.io/maxmemory" in ask(RULE, server).remedy
+    assert status(RULE, replace(server, declared=declares(maxmemory=600 * MIB))) == "pass"
+    assert "annotation" not in ask(RULE, with_maxmemory(a_server(), UNREAD)).remedy
