@@ -1,0 +1,188 @@
+"""The webhook's HTTP: POST /validate, and what an operator looks at. Decides nothing; see `webhook.review`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from traceback import extract_tb
+from typing import Any, Final, NoReturn
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+
+from checker.deadline import within
+from checker.facts import Maybe, Unread
+from checker.policy import Policy
+from checker.units import MIB
+from webhook.metrics import Metrics
+from webhook.review import MalformedReviewError, Request, Reviewed, parse, review
+from webhook.wsgi import RECEIVED
+
+MAX_REQUEST_BYTES: Final = 4 * MIB
+"""The API server takes objects of 3 MiB at most (k8s.io/apiserver MaxRequestBodyBytes); the rest is the envelope."""
+
+DEFAULT_TIMEOUT_SECONDS: Final = 3.0
+"""Our configuration's timeoutSeconds, where the request does not say its own."""
+
+MOST_REVIEW_SECONDS: Final = 1.0
+"""A judgement: a review takes milliseconds, and the others wait behind one that does not."""
+
+MOST_LOGGED_CHARACTERS: Final = 253
+"""Of a name: longer ones are none (RFC 1123), and would fill the log."""
+
+_SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d*)?(?:h|ms|m|us|µs|ns|s))+", re.ASCII)
+_PART: Final = re.compile(r"(\d+(?:\.\d*)?)(h|ms|m|us|µs|ns|s)", re.ASCII)
+
+Labels = Callable[[str | None], Maybe[Mapping[str, str]]]
+"""Namespace → its labels."""
+
+Log = Callable[[Mapping[str, Any]], None]
+"""Takes one event, whose values are for everybody to read: no part of an object but its kind and name is in it."""
+
+
+def unread_labels(namespace: str | None) -> Unread:
+    """What is known of a namespace where nobody asks the API server."""
+    return Unread(
+        f"labels of namespace {namespace}", "the webhook does not ask the API server", "set mode in the policy"
+    )
+
+
+def write_line(event: Mapping[str, Any]) -> None:
+    """An event as one line of JSON on standard error."""
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    sys.stderr.write(json.dumps({"time": stamp, **event}) + "\n")
+
+
+def create_app(
+    policy: Callable[[], Policy],
+    *,
+    labels: Labels = unread_labels,
+    not_ready: Callable[[], str | None] = lambda: None,
+    metrics: Metrics | None = None,
+    log: Log = write_line,
+) -> Flask:
+    """The WSGI application.
+
+    `policy` gives the one in force, and is asked for every review; `not_ready` says why /readyz is to fail, None when
+    all is well. Neither may raise.
+    """
+    app = Flask("bgsafe-webhook", static_folder=None, template_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES, PROPAGATE_EXCEPTIONS=False)
+    app.logger.disabled = True  # its tracebacks may quote an object; `in_words` logs what may be told
+    counted = metrics or Metrics()
+
+    @app.post("/validate")
+    def validate() -> Response:
+        started = float(request.environ.get(RECEIVED, monotonic()))
+        asked = _asked(counted, log)
+        with within(review_seconds(request.args.get("timeout", "")) - (monotonic() - started)):
+            reviewed = review(asked, policy(), labels(asked.namespace))
+        seconds = monotonic() - started
+        counted.count(reviewed, seconds)
+        if reviewed.error or reviewed.conclusion not in ("none", "passed"):
+            log(_event(asked, reviewed, seconds))
+        return Response(json.dumps(reviewed.answer), mimetype="application/json")
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return _plain("ok", 200)
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        reason = not_ready()
+        return _plain("ok", 200) if reason is None else _plain(reason, 503)
+
+    @app.get("/metrics")
+    def exposition() -> Response:
+        body, content_type = counted.exposition(request.headers.get("Accept", ""))
+        return Response(body, content_type=content_type)
+
+    @app.errorhandler(HTTPException)
+    def in_words(error: HTTPException) -> Response:
+        if isinstance(error, InternalServerError) and error.original_exception is not None:
+            counted.count_error("fault")
+            log({"level": "error", "event": "fault", **_fault(error.original_exception)})
+        response = _plain(error.description or error.name, error.code or 500)
+        if error.code == 405:
+            response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
+        return response
+
+    return app
+
+
+def review_seconds(timeout: str) -> float:
+    """How long a review may take, by the `timeout` that the API server sends (a Go duration: `3s`, `1m30s`, `500ms`).
+
+    Half of it, since the answer has to travel; one that is missing or cannot be read is that of our configuration.
+    """
+    said = DEFAULT_TIMEOUT_SECONDS
+    if len(timeout) <= 32 and _DURATION.fullmatch(timeout):
+        said = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(timeout))
+    return min(said / 2, MOST_REVIEW_SECONDS)
+
+
+def _asked(metrics: Metrics, log: Log) -> Request:
+    """The review in the body. Whatever is wrong with it is told, counted and logged."""
+
+    def refuse(reason: str, error: HTTPException) -> NoReturn:
+        metrics.count_error(reason)
+        log({"level": "warning", "event": "refused", "reason": reason, "detail": error.description})
+        raise error
+
+    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+        refuse("content_type", UnsupportedMediaType("expected Content-Type: application/json, not compressed"))
+    try:
+        body = json.loads(request.get_data(cache=False))
+    except RequestEntityTooLarge:
+        refuse("too_large", RequestEntityTooLarge(f"the body is larger than {MAX_REQUEST_BYTES} bytes"))
+    except ValueError as error:
+        refuse("not_json", BadRequest(f"the body is not JSON: {error}"))
+    except RecursionError:
+        refuse("not_json", BadRequest("the body is not readable as JSON: nested too deeply"))
+    try:
+        return parse(body)
+    except MalformedReviewError as error:
+        refuse("malformed", BadRequest(str(error)))
+
+
+def _event(asked: Request, reviewed: Reviewed, seconds: float) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "level": "error" if reviewed.fault else "warning" if reviewed.error else "info",
+        "event": "review",
+        "uid": asked.uid[:MOST_LOGGED_CHARACTERS],
+        "operation": asked.operation,
+        "kind": asked.kind[:MOST_LOGGED_CHARACTERS],
+        "namespace": (asked.namespace or "")[:MOST_LOGGED_CHARACTERS] or None,
+        "name": asked.name[:MOST_LOGGED_CHARACTERS],
+        "mode": reviewed.mode,
+        "verdict": reviewed.conclusion,
+        "allowed": reviewed.allowed,
+        "seconds": round(seconds, 6),
+    }
+    if reviewed.error:
+        event["error"] = reviewed.error
+    if reviewed.fault is not None:
+        event |= _fault(reviewed.fault)
+    return event
+
+
+def _fault(fault: BaseException) -> dict[str, Any]:
+    """Where, and not what: the message of an exception may quote the object, and with it a password."""
+    places = [f"{Path(place.filename).name}:{place.lineno}" for place in extract_tb(fault.__traceback__)]
+    return {"fault": type(fault).__name__, "trace": places[-8:]}
+
+
+def _plain(text: str, status: int) -> Response:
+    return Response(f"{text}\n", status=status, mimetype="text/plain")
