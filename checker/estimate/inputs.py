@@ -108,7 +108,7 @@ def save_seconds(
         return Sourced(min(max(seconds, float(last)), last + 1.0), f"INFO rdb_last_bgsave_time_sec {last}"), 1.0
     source = f"{format_bytes(resident)} at {format_bytes(throughput.value)}/s, {throughput.source}"
     if stretch > 1:
-        source += f", × {stretch:.1f} under the CPU limit"
+        source += f", × {stretch:.2f} under the CPU limit"
     return Sourced(seconds, source), stretch
 
 
