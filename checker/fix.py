@@ -13,7 +13,7 @@ from checker.manifests.documents import Document
 from checker.manifests.edits import Edits, limit_edits, maxmemory_edits
 from checker.manifests.files import BOM
 from checker.manifests.objects import Index
-from checker.manifests.spots import Edit
+from checker.manifests.spots import Edit, SharedError, find
 from checker.policy import Assumptions, Policy
 from checker.rules import judge
 from checker.units import format_quantity, format_redis_memory
@@ -128,7 +128,7 @@ class _Trial:
         text = place.document.origin.text
         named = [document for (kind, name), held in index.held.items() for document in held]
         near = [each for each in named if each.value.get("kind") == "LimitRange" or _is_named(each, text)]
-        self._origins = _unique([place.document, *near])
+        self._pieces = [_piece(document) for document in (place.document, *near)]
         self._before: Server | None = None
 
     def holds(self, server: Server, edits: Edits) -> bool:
@@ -143,21 +143,43 @@ class _Trial:
         return verdict.grade != "unsafe"
 
     def _read(self, edits: Edits) -> Server | None:
-        texts = [edited(origin, [edit for edit in edits if _of(edit, origin)]) for origin in self._origins]
+        texts = [piece.edited(edits) for piece in self._pieces]
         extraction = extract(texts, self._policy.engines)
-        here = _where(self._place)
-        return next(
-            (
-                server
-                for server, place in zip(extraction.servers, extraction.places, strict=True)
-                if _where(place) == here
-            ),
-            None,
-        )
+        for server, place in zip(extraction.servers, extraction.places, strict=True):
+            if place.document.origin is texts[0] and place.path == self._place.path:
+                return server
+        return None
 
 
-def _where(place: Place) -> tuple[object, ...]:
-    return (*_key(place.document.origin), place.document.path, place.path)
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One object's own text, to be read without the List around it."""
+
+    whole: Text
+    start: int  # where in the whole
+    indent: int  # blanks in front, so that its first line stands as it stood
+    length: int
+
+    def edited(self, edits: Edits) -> Text:
+        """The object's text with those of the edits that are inside it."""
+        inside = [edit for edit in edits if _key(edit.origin) == _key(self.whole) and self._has(edit)]
+        text = self.whole.text[self.start : self.start + self.length]
+        changed = _edited(text, [(edit.start - self.start, edit.end - self.start, edit.text) for edit in inside])
+        return replace(self.whole, text=" " * self.indent + changed)
+
+    def _has(self, edit: Edit) -> bool:
+        return self.start <= edit.start and edit.end <= self.start + self.length
+
+
+def _piece(document: Document) -> _Piece:
+    whole = document.origin
+    try:
+        spot = find(document) if document.path else None
+    except SharedError:
+        spot = None  # an anchor elsewhere in the List: no edit will be found either
+    if spot is None:
+        return _Piece(whole, 0, 0, len(whole.text))
+    return _Piece(whole, spot.start, spot.column, spot.end - spot.start)
 
 
 def _is_named(document: Document, text: str) -> bool:
@@ -167,14 +189,6 @@ def _is_named(document: Document, text: str) -> bool:
 
 def _key(origin: Text) -> tuple[str, int]:
     return origin.file, origin.line
-
-
-def _of(edit: Edit, origin: Text) -> bool:
-    return _key(edit.origin) == _key(origin)
-
-
-def _unique(documents: Sequence[Document]) -> list[Text]:
-    return list({_key(document.origin): document.origin for document in documents}.values())
 
 
 def _same_but_for_memory(before: Server, after: Server) -> bool:
@@ -188,11 +202,6 @@ def _same_but_for_memory(before: Server, after: Server) -> bool:
 
 
 # --- texts and differences -------------------------------------------------------------------------------------------
-
-
-def edited(origin: Text, edits: Sequence[Edit]) -> Text:
-    """One document with its edits."""
-    return replace(origin, text=_edited(origin.text, [(edit.start, edit.end, edit.text) for edit in edits]))
 
 
 def edited_file(whole: str, edits: Sequence[Edit]) -> str | None:

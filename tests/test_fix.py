@@ -141,6 +141,25 @@ def test_two_servers_of_one_file_share_its_change() -> None:
     check(one + "---\n" + two + config_map("conf", redis_conf="save 60 1\n"), [], ["maxmemory 203mb"])
 
 
+def as_list(*texts: str, item: str = "  - ") -> str:
+    """The documents as items of one List."""
+    blank = " " * len(item)
+    items = ["".join(blank + line for line in text.splitlines(keepends=True) if line.strip()) for text in texts]
+    return "kind: List\napiVersion: v1\nitems:\n" + "".join(item + text[len(item) :] for text in items)
+
+
+@pytest.mark.parametrize("item", ["- ", "  - ", "-   "], ids=repr)
+def test_an_item_of_a_list_is_changed_where_it_stands(item: str) -> None:
+    container = "image: redis:7\nargs: [--maxmemory, 230mb]\n" + LIMIT
+    conf = config_map("conf", redis_conf="save 60 1\n").removeprefix("---\n")
+    text = as_list(workload(container), workload(MOUNTED + MOUNT, pod=VOLUME, name="x"), conf, item=item)
+    check(
+        text,
+        ["resources: {limits: {memory: 256Mi}}"],
+        ["resources: {limits: {memory: 304Mi}}", "maxmemory 203mb"],
+    )
+
+
 def test_json_stays_json() -> None:
     container = {"name": "c", "image": "redis:7", "resources": {"limits": {"memory": "256Mi"}}}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [container]}}
@@ -148,6 +167,8 @@ def test_json_stays_json() -> None:
         after = fixed(json.dumps(pod, indent=indent))
         assert json.loads(after)["spec"]["containers"][0]["args"] == ["--maxmemory", "203mb"]
         assert grades(after) == ["risky"]
+        listed = fixed(json.dumps({"kind": "List", "items": [pod, pod]}, indent=indent))
+        assert [item == json.loads(after) for item in json.loads(listed)["items"]] == [True, True]
 
 
 def test_what_is_inside_a_script_is_left_alone_and_said() -> None:

@@ -101,6 +101,12 @@ def test_a_file_that_cannot_be_read_is_a_problem(file: Path) -> None:
     assert "Too many levels of symbolic links" in result.output
 
 
+def test_a_file_is_read_once_however_often_it_is_named(tmp_path: Path, file: Path) -> None:
+    file.write_text(SAFE)
+    (tmp_path / "link.yaml").symlink_to(file)
+    assert len(json.loads(lint(tmp_path, file, file, "--format", "json").output)["subjects"]) == 1
+
+
 @pytest.mark.parametrize("content", [b"\x00\x01", b"\xff\xfe\x00", b"kind: \xe9\n"], ids=["NUL", "UTF-16", "Latin-1"])
 def test_binary_files_are_problems(file: Path, content: bytes) -> None:
     file.write_bytes(content)

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -196,8 +197,8 @@ class Places:
 
     def text_line(self, number: int, *path: str | int) -> int:
         """Line in the file of the `number`th line of a text; of its key where the text is not written as a block."""
-        node = self._compose()
-        for step in (*self._document.path, *path):
+        node = self._own()
+        for step in path:
             found = step_into(node, step)
             node = found[1] if found else None
         block = isinstance(node, yaml.ScalarNode) and node.style in ("|", ">")
@@ -207,7 +208,7 @@ class Places:
         """Keys that are written twice in one mapping: parsers differ in which one they take."""
         found: list[Unread] = []
         seen: set[int] = set()
-        pending = [self._compose()]
+        pending = [self._own()]
         while pending:
             node = pending.pop()
             if node is None or id(node) in seen:
@@ -226,6 +227,14 @@ class Places:
                         keys.add(key.value)
         return sorted(found, key=lambda unread: unread.where)
 
+    def _own(self) -> yaml.Node | None:
+        """The object's node; of a List, the item's."""
+        node = self._compose()
+        for step in self._document.path:
+            found = step_into(node, step)
+            node = found[1] if found else None
+        return node
+
     def _compose(self) -> yaml.Node | None:
         if not self._composed:
             self._composed = True
@@ -233,8 +242,9 @@ class Places:
         return self._root
 
 
+@lru_cache(maxsize=1)
 def compose(origin: Text) -> yaml.Node | None:
-    """The document's nodes, with their marks; None for JSON that YAML cannot read."""
+    """The document's nodes, with their marks; None for JSON that YAML cannot read. Kept for the next item of a List."""
     # Tabs between JSON's tokens trip the YAML scanner, and inside its strings they cannot stand raw.
     text = origin.text.replace("\t", " ") if origin.text.lstrip().startswith("{") else origin.text
     try:

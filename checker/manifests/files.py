@@ -54,15 +54,10 @@ class Sources:
 
     def documents(self) -> Iterator[Text | Unread]:
         """Every document, as `read` yields them."""
-        for path in self._paths:
-            if path != STDIN:
-                yield from read([path])
-                continue
-            held = self.text(self.STDIN)
-            if isinstance(held, Unread):
-                yield held
-            else:
-                yield from _documents(StringIO(held.removeprefix(BOM), newline="\n"), self.STDIN)
+        held = self.text(self.STDIN) if self.has_stdin else ""
+        if isinstance(held, Unread):
+            yield held
+        yield from read(self._paths, None if isinstance(held, Unread) else StringIO(held.removeprefix(BOM), "\n"))
 
     def text(self, name: str) -> Maybe[str]:
         """A file's text with every character of it: line ends and byte order mark."""
@@ -110,15 +105,19 @@ def _replaced(name: str, text: str) -> Unread | None:
 def _path(path: Path, seen: set[tuple[int, int]], *, named: bool) -> Iterator[Text | Unread]:
     try:
         status = path.stat()
-        if path.is_dir():
-            # A link may lead back up: a directory is entered once, however it is reached.
-            if (status.st_dev, status.st_ino) not in seen:
-                seen.add((status.st_dev, status.st_ino))
-                for entry in sorted(path.iterdir()):
-                    if not entry.name.startswith("."):
-                        yield from _path(entry, seen, named=False)
-        elif named or (path.suffix.lower() in SUFFIXES and path.is_file()):
+        directory = path.is_dir()
+        if not directory and not named and not (path.suffix.lower() in SUFFIXES and path.is_file()):
+            return
+        # A link may lead back up, and a path be given twice: each is read once, however it is reached.
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        if not directory:
             yield from _file(path)
+            return
+        for entry in sorted(path.iterdir()):
+            if not entry.name.startswith("."):
+                yield from _path(entry, seen, named=False)
     except OSError as error:
         if named or path.suffix.lower() in SUFFIXES or path.is_dir():
             yield Unread(str(path), error.strerror or str(error), "make it readable, or leave it out")

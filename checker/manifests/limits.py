@@ -66,13 +66,17 @@ def cpu_limit(container: Container) -> float | Unlimited | Unread:
         return Unread("resources.limits.cpu", str(error), "write it like 500m or 2")
 
 
-def with_doubled_limits(value: Any) -> Any:
-    """The same object, with twice as much in every `limits.memory`."""
+def with_doubled_limits(value: Any, made: dict[int, Any] | None = None) -> Any:
+    """The same object, with twice as much in every `limits.memory`; what aliases share stays shared (`made`)."""
+    made = {} if made is None else made
+    if id(value) in made or not isinstance(value, dict | list):
+        return made.get(id(value), value)
     if isinstance(value, list):
-        return [with_doubled_limits(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    copy = {key: with_doubled_limits(item) for key, item in value.items()}
+        items = made[id(value)] = []
+        items += [with_doubled_limits(item, made) for item in value]
+        return items
+    copy = made[id(value)] = {}
+    copy |= {key: with_doubled_limits(item, made) for key, item in value.items()}
     size = quantity(at(value, "limits", "memory"), "")
     if isinstance(size, int):
         copy["limits"]["memory"] = str(2 * size)

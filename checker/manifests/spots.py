@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import yaml
@@ -43,8 +44,7 @@ class SharedError(ValueError):
 
 def find(document: Document, *path: str | int) -> Spot | None:
     """Where the value at this path is written; None where it is not. Raises SharedError for anchors and merges."""
-    node = compose(document.origin)
-    shared = _shared(node)
+    node, shared = _tree(document.origin)
     key: yaml.Node | None = node
     for step in (*document.path, *path):
         if node is None or id(node) in shared or _merges(node):
@@ -57,15 +57,14 @@ def find(document: Document, *path: str | int) -> Spot | None:
         return None
     if id(node) in shared or _merges(node) or document.origin.text[node.start_mark.index] in "&!*":
         raise SharedError(f"{path[-1] if path else 'it'} is shared by an anchor, or tagged")
-    return _spot(key, node)
+    return _spot(key, node, shared)
 
 
-def _spot(key: yaml.Node, node: yaml.Node) -> Spot:
+def _spot(key: yaml.Node, node: yaml.Node, shared: frozenset[int]) -> Spot:
+    """What aliases share is not gone into: it may be huge, or hold itself."""
     items: list[Spot] = []
-    if isinstance(node, yaml.SequenceNode):
-        items = [_spot(item, item) for item in node.value]
-    elif isinstance(node, yaml.MappingNode):
-        items = [_spot(name, value) for name, value in node.value]
+    if id(node) not in shared:
+        items = [_spot(name, value, shared) for name, value in _pairs(node)]
     quote = node.style or "" if isinstance(node, yaml.ScalarNode) else ""
     indented = isinstance(node, yaml.CollectionNode) and not node.flow_style
     return Spot(
@@ -80,8 +79,15 @@ def _spot(key: yaml.Node, node: yaml.Node) -> Spot:
     )
 
 
-def _shared(root: yaml.Node | None) -> set[int]:
-    """Nodes that an alias uses a second time, by id, and all below them (a copy of one is a copy of all)."""
+@lru_cache(maxsize=1)
+def _tree(origin: Text) -> tuple[yaml.Node | None, frozenset[int]]:
+    """A document's nodes, and the ids of those that are shared; kept for the next question about the same document."""
+    root = compose(origin)
+    return root, _shared(root)
+
+
+def _shared(root: yaml.Node | None) -> frozenset[int]:
+    """Nodes that an alias uses a second time, by id."""
     seen: set[int] = set()
     twice: set[int] = set()
     pending = [root]
@@ -93,16 +99,16 @@ def _shared(root: yaml.Node | None) -> set[int]:
             twice.add(id(node))
             continue
         seen.add(id(node))
-        pending += _children(node)
-    return twice
+        pending += [value for _, value in _pairs(node)]
+    return frozenset(twice)
 
 
-def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+def _pairs(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """(what names it, node) of everything directly inside; an item names itself."""
     if isinstance(node, yaml.SequenceNode):
-        yield from node.value
+        yield from zip(node.value, node.value, strict=True)
     elif isinstance(node, yaml.MappingNode):
-        for _, value in node.value:
-            yield value
+        yield from node.value
 
 
 def _merges(node: yaml.Node) -> bool:

@@ -132,6 +132,9 @@ SERVER = (
     [
         pytest.param(BOMB + SERVER, id="aliases of aliases beside a server"),
         pytest.param(SERVER.replace("image: redis:7", "image: redis:7, args: &a [*a]"), id="an alias of itself"),
+        pytest.param(SERVER.replace("image: redis:7", "image: redis:7, env: &a [*a]"), id="a variable of itself"),
+        pytest.param(BOMB + SERVER.replace("image", "x: *a39, y: limits.memory, image"), id="aliases beside the limit"),
+        pytest.param(BOMB + SERVER.replace("image", "env: [*a39], image"), id="aliases in variables"),
         pytest.param("[" * 100_000, id="brackets"),
         pytest.param("kind: Pod\nspec: " + "{a: " * 5_000 + "}" * 5_000, id="deep mappings"),
         pytest.param("- " * 50_000 + "x", id="stacked dashes"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from checker.facts import Unread
-from checker.fix import edited
+from checker.fix import edited_file
 from checker.manifests import extract
 from checker.manifests.documents import Text
 from checker.manifests.edits import limit_edits, maxmemory_edits
@@ -16,14 +16,14 @@ from tests.manifests.making import workload
 def limited(text: str, size: int = 512 * MIB) -> str | Unread:
     origin = Text("f.yaml", 1, text)
     edits = limit_edits(extract([origin]).places[0], size)
-    return edits if isinstance(edits, Unread) else edited(origin, edits).text
+    return edits if isinstance(edits, Unread) else edited_file(text, edits) or ""
 
 
 def bounded(text: str) -> list[str]:
     origin = Text("f.yaml", 1, text)
     extraction = extract([origin])
     server, place = extraction.servers[0], extraction.places[0]
-    return [edited(origin, edits).text for _, edits in maxmemory_edits(server, place, extraction.index, 100 * MIB)]
+    return [edited_file(text, edits) or "" for _, edits in maxmemory_edits(server, place, extraction.index, 100 * MIB)]
 
 
 @pytest.mark.parametrize(
