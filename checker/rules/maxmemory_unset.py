@@ -41,7 +41,7 @@ def check(evidence: Evidence) -> Finding | None:
 
 def _declarable(evidence: Evidence, bound: Unread) -> Unread:
     """The owner of a manifest may know what it does not say."""
-    if evidence.server.subject.source not in ("manifest", "cluster"):
+    if not _by_manifest(evidence):
         return bound
     return replace(bound, remedy=f"{bound.remedy}, or declare it: annotation bgsafe.io/maxmemory")
 
@@ -50,7 +50,12 @@ def _remedy(evidence: Evidence, limit: int) -> str:
     fits = largest_maxmemory_bytes(evidence, limit)
     at_most = f"at most {format_redis_memory(fits)}" if fits else "well below the limit"
     also = ", on the primary too: a replica follows it" if evidence.server.config.replicaof is True else ""
-    return f"set maxmemory, {at_most}{also}"
+    where = " (args: --maxmemory, or redis.conf)" if _by_manifest(evidence) else ""
+    return f"set maxmemory, {at_most}{where}{also}"
+
+
+def _by_manifest(evidence: Evidence) -> bool:
+    return evidence.server.subject.source in ("manifest", "cluster")
 
 
 RULE = Rule(ID, check, decides=True)
