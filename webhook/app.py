@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from traceback import extract_tb
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import (
@@ -25,6 +23,7 @@ from checker.deadline import within
 from checker.facts import Maybe, Unread
 from checker.policy import Policy
 from checker.units import MIB
+from webhook.log import log as write_event
 from webhook.metrics import Metrics
 from webhook.review import MalformedReviewError, Request, Reviewed, parse, review
 from webhook.wsgi import RECEIVED
@@ -48,8 +47,11 @@ _PART: Final = re.compile(r"(\d+(?:\.\d*)?)(h|ms|m|us|µs|ns|s)", re.ASCII)
 Labels = Callable[[str | None], Maybe[Mapping[str, str]]]
 """Namespace → its labels."""
 
-Log = Callable[[Mapping[str, Any]], None]
-"""Takes one event, whose values are for everybody to read: no part of an object but its kind and name is in it."""
+
+class Log(Protocol):
+    """Takes one event. Its fields are for everybody to read: no part of an object but its kind and name is in them."""
+
+    def __call__(self, event: str, **fields: object) -> None: ...
 
 
 def unread_labels(namespace: str | None) -> Unread:
@@ -59,19 +61,13 @@ def unread_labels(namespace: str | None) -> Unread:
     )
 
 
-def write_line(event: Mapping[str, Any]) -> None:
-    """An event as one line of JSON on standard error."""
-    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-    sys.stderr.write(json.dumps({"time": stamp, **event}) + "\n")
-
-
 def create_app(
     policy: Callable[[], Policy],
     *,
     labels: Labels = unread_labels,
     not_ready: Callable[[], str | None] = lambda: None,
     metrics: Metrics | None = None,
-    log: Log = write_line,
+    log: Log = write_event,
 ) -> Flask:
     """The WSGI application.
 
@@ -92,7 +88,7 @@ def create_app(
         seconds = monotonic() - started
         counted.count(reviewed, seconds)
         if reviewed.error or reviewed.conclusion not in ("none", "passed"):
-            log(_event(asked, reviewed, seconds))
+            log("review", **_fields(asked, reviewed, seconds))
         return Response(json.dumps(reviewed.answer), mimetype="application/json")
 
     @app.get("/healthz")
@@ -113,7 +109,7 @@ def create_app(
     def in_words(error: HTTPException) -> Response:
         if isinstance(error, InternalServerError) and error.original_exception is not None:
             counted.count_error("fault")
-            log({"level": "error", "event": "fault", **_fault(error.original_exception)})
+            log("bug", where="application", **_fault(error.original_exception))
         response = _plain(error.description or error.name, error.code or 500)
         if error.code == 405:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
@@ -138,7 +134,7 @@ def _asked(metrics: Metrics, log: Log) -> Request:
 
     def refuse(reason: str, error: HTTPException) -> NoReturn:
         metrics.count_error(reason)
-        log({"level": "warning", "event": "refused", "reason": reason, "detail": error.description})
+        log("refused", reason=reason, detail=error.description)
         raise error
 
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
@@ -157,12 +153,11 @@ def _asked(metrics: Metrics, log: Log) -> Request:
         refuse("malformed", BadRequest(str(error)))
 
 
-def _event(asked: Request, reviewed: Reviewed, seconds: float) -> dict[str, Any]:
-    event: dict[str, Any] = {
-        "level": "error" if reviewed.fault else "warning" if reviewed.error else "info",
-        "event": "review",
+def _fields(asked: Request, reviewed: Reviewed, seconds: float) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "uid": asked.uid[:MOST_LOGGED_CHARACTERS],
         "operation": asked.operation,
+        "dry_run": asked.dry_run,
         "kind": asked.kind[:MOST_LOGGED_CHARACTERS],
         "namespace": (asked.namespace or "")[:MOST_LOGGED_CHARACTERS] or None,
         "name": asked.name[:MOST_LOGGED_CHARACTERS],
@@ -172,10 +167,10 @@ def _event(asked: Request, reviewed: Reviewed, seconds: float) -> dict[str, Any]
         "seconds": round(seconds, 6),
     }
     if reviewed.error:
-        event["error"] = reviewed.error
+        fields["error"] = reviewed.error
     if reviewed.fault is not None:
-        event |= _fault(reviewed.fault)
-    return event
+        fields |= _fault(reviewed.fault)
+    return fields
 
 
 def _fault(fault: BaseException) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Request:
     sub_resource: str  # "" is the object itself
     namespace: str | None  # None: the object is in none
     name: str  # the prefix, where the API server will make the rest (generateName)
+    dry_run: bool  # nothing will be stored; for the log alone, since reviewing has no side effect
     value: Mapping[str, Any]  # the object as it will be; {} for DELETE and CONNECT
     old: Mapping[str, Any]  # the object as it is; {} but for UPDATE
 
@@ -105,6 +106,7 @@ def parse(body: object) -> Request:
         sub_resource=_text(request, "subResource"),
         namespace=namespace,
         name=called,
+        dry_run=request.get("dryRun") is True,
         value=_named(value, known, called, namespace) if judged else {},
         old=_named(old, known, called, namespace) if compared else {},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Final
@@ -27,9 +26,6 @@ MAX_ANNOTATION_CHARACTERS: Final = 1024
 """A judgement: audit logs keep every one."""
 
 _CUT: Final = "bgsafe: and more; `bgsafe lint` tells all"
-
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\u00a1-\ud7ff\ue000-\uffff]")
-"""Not for a header: controls, and halves of surrogate pairs that JSON may carry."""
 
 _NUMBERS: Final = ("resident", "limit", "peak_expected", "peak_worst")
 
@@ -131,5 +127,5 @@ def audit_annotations(verdicts: Sequence[Verdict]) -> dict[str, str]:
 
 
 def printable(text: str) -> str:
-    """Text that a header may carry."""
-    return _UNPRINTABLE.sub("?", text)
+    """Text that a header may carry: without controls, and the halves of surrogate pairs that JSON may have."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
