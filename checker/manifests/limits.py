@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from checker.facts import UNLIMITED, Limit, Sourced, Unlimited, Unread
 from checker.manifests.objects import at, name_of, sequence, text
@@ -66,18 +66,24 @@ def cpu_limit(container: Container) -> float | Unlimited | Unread:
         return Unread("resources.limits.cpu", str(error), "write it like 500m or 2")
 
 
-def with_doubled_limits(value: Any, made: dict[int, Any] | None = None) -> Any:
+_DEEPEST_LIMIT: Final = 20
+"""Levels of an object below which no container is; a CronJob's are at the eighth."""
+
+
+def with_doubled_limits(value: Any, made: dict[int, Any] | None = None, depth: int = 0) -> Any:
     """The same object, with twice as much in every `limits.memory`; what aliases share stays shared (`made`)."""
     made = {} if made is None else made
-    if id(value) in made or not isinstance(value, dict | list):
+    if depth > _DEEPEST_LIMIT or id(value) in made or not isinstance(value, dict | list):
         return made.get(id(value), value)
     if isinstance(value, list):
-        items = made[id(value)] = []
-        items += [with_doubled_limits(item, made) for item in value]
+        items: list[Any] = []
+        made[id(value)] = items
+        items += [with_doubled_limits(item, made, depth + 1) for item in value]
         return items
-    copy = made[id(value)] = {}
-    copy |= {key: with_doubled_limits(item, made) for key, item in value.items()}
+    copy: dict[Any, Any] = {}
+    made[id(value)] = copy
+    copy |= {key: with_doubled_limits(item, made, depth + 1) for key, item in value.items()}
     size = quantity(at(value, "limits", "memory"), "")
     if isinstance(size, int):
-        copy["limits"]["memory"] = str(2 * size)
+        copy["limits"] = {**copy["limits"], "memory": str(2 * size)}
     return copy

@@ -13,6 +13,8 @@ from checker.manifests.documents import Document, Text, compose, step_into
 
 _MERGE: Final = "<<"
 
+_DEPTH: Final = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -60,11 +62,11 @@ def find(document: Document, *path: str | int) -> Spot | None:
     return _spot(key, node, shared)
 
 
-def _spot(key: yaml.Node, node: yaml.Node, shared: frozenset[int]) -> Spot:
-    """What aliases share is not gone into: it may be huge, or hold itself."""
+def _spot(key: yaml.Node, node: yaml.Node, shared: frozenset[int], depth: int = 0) -> Spot:
+    """What aliases share is not gone into (it may be huge, or hold itself), nor what is deeper than a pod is."""
     items: list[Spot] = []
-    if id(node) not in shared:
-        items = [_spot(name, value, shared) for name, value in _pairs(node)]
+    if id(node) not in shared and depth < _DEPTH:
+        items = [_spot(name, value, shared, depth + 1) for name, value in _pairs(node)]
     quote = node.style or "" if isinstance(node, yaml.ScalarNode) else ""
     indented = isinstance(node, yaml.CollectionNode) and not node.flow_style
     return Spot(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 
 from checker.lint import Linted, lint
 from checker.manifests import split
+from checker.manifests.files import Sources
 from checker.report import FORMATS
+from checker.verdict import Verdict
 
 FUZZ = settings(max_examples=120, deadline=2000, suppress_health_check=[HealthCheck.too_slow])
 
@@ -21,7 +25,17 @@ def judged(text: str) -> Linted:
     for form in FORMATS.values():
         form.render(linted.report, False, False)
     linted.answers()
+    for verdict in linted.report.verdicts:
+        if verdict.grade == "safe":
+            assert not verdict.fork_causes or fits(verdict), verdict.server
     return linted
+
+
+def fits(verdict: Verdict) -> bool:
+    """Is every fact known that a safe server which forks needs, and does even its worst case fit?"""
+    maxmemory, limit, estimate = verdict.server.config.maxmemory, verdict.server.limit.value, verdict.estimate
+    bounded = (isinstance(maxmemory, int) and maxmemory > 0) or verdict.server.declared.maxmemory is not None
+    return bounded and isinstance(limit, int) and estimate is not None and estimate.peak_worst_bytes <= limit
 
 
 WORDS = st.sampled_from(
@@ -135,6 +149,8 @@ SERVER = (
         pytest.param(SERVER.replace("image: redis:7", "image: redis:7, env: &a [*a]"), id="a variable of itself"),
         pytest.param(BOMB + SERVER.replace("image", "x: *a39, y: limits.memory, image"), id="aliases beside the limit"),
         pytest.param(BOMB + SERVER.replace("image", "env: [*a39], image"), id="aliases in variables"),
+        pytest.param(SERVER.replace("image", f"x: {'[' * 900 + ']' * 900}, y: limits.memory, image"), id="deep lists"),
+        pytest.param(SERVER.replace("image", f"env: {'[' * 900 + ']' * 900}, image"), id="a deep list of variables"),
         pytest.param("[" * 100_000, id="brackets"),
         pytest.param("kind: Pod\nspec: " + "{a: " * 5_000 + "}" * 5_000, id="deep mappings"),
         pytest.param("- " * 50_000 + "x", id="stacked dashes"),
@@ -148,3 +164,13 @@ SERVER = (
 )
 def test_bombs_and_oddities_end_quickly(text: str) -> None:
     judged(text)
+
+
+@given(st.binary(max_size=200) | st.binary(max_size=60).map(lambda more: SERVER.encode() + b"---\n" + more))
+@settings(FUZZ, suppress_health_check=[*FUZZ.suppress_health_check, HealthCheck.function_scoped_fixture])
+def test_any_bytes_in_a_file(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_bytes(content)
+    linted = lint(Sources([str(file)], sys.stdin).documents())
+    if content.startswith(SERVER.encode()) and len(linted.report.verdicts) == 1:
+        assert linted.report.verdicts[0].grade == "unsafe"
