@@ -109,7 +109,7 @@ def create_app(
     def in_words(error: HTTPException) -> Response:
         if isinstance(error, InternalServerError) and error.original_exception is not None:
             counted.count_error("fault")
-            log("bug", where="application", **_fault(error.original_exception))
+            log("bug", level="error", where="application", **_fault(error.original_exception))
         response = _plain(error.description or error.name, error.code or 500)
         if error.code == 405:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
@@ -134,7 +134,7 @@ def _asked(metrics: Metrics, log: Log) -> Request:
 
     def refuse(reason: str, error: HTTPException) -> NoReturn:
         metrics.count_error(reason)
-        log("refused", reason=reason, detail=error.description)
+        log("refused", level="warning", reason=reason, detail=error.description)
         raise error
 
     if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
@@ -155,6 +155,7 @@ def _asked(metrics: Metrics, log: Log) -> Request:
 
 def _fields(asked: Request, reviewed: Reviewed, seconds: float) -> dict[str, Any]:
     fields: dict[str, Any] = {
+        "level": "error" if reviewed.fault else "warning" if reviewed.error else "info",
         "uid": asked.uid[:MOST_LOGGED_CHARACTERS],
         "operation": asked.operation,
         "dry_run": asked.dry_run,

@@ -16,7 +16,7 @@ from checker.manifests.documents import Document, Places, Text, load, parsed, sp
 from checker.manifests.images import Image, classify
 from checker.manifests.limits import quantity, with_doubled_limits
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
-from checker.manifests.pods import ENGINE_NAMES, Container, Pod
+from checker.manifests.pods import ENGINE_NAMES, Container, Pod, names_one_of
 from checker.manifests.servers import Found, identify, server
 from checker.policy import EngineImage
 from checker.probes import redis_conf
@@ -29,11 +29,12 @@ Path: TypeAlias = tuple[str | int, ...]
 _HELD: Final = frozenset({"ConfigMap", "Secret", "LimitRange"})
 
 
-_MAY_MATTER: Final = re.compile(
-    "|".join(["configMap", "secretName", "overcommit_memory", "transparent_hugepage", "bgsafe.io", ENGINE_NAMES]),
-    re.IGNORECASE,
+_MAY_MATTER: Final = (
+    *("configmap", "secretname", "overcommit_memory", "transparent_hugepage", "bgsafe.io"),
+    *ENGINE_NAMES,
 )
-"""What a workload must name to be worth keeping until all is read: an engine, or another object that may name one."""
+"""What a workload must name, in lower case, to be worth keeping until all is read: an engine, or another object that
+may name one."""
 
 
 _FOLLOWS: Final = re.compile(r"limits\.memory|OfLimit")
@@ -111,7 +112,7 @@ def extract(
             if kind in _HELD:
                 index.add(document)
             elif pod_spec(document.value) is not None:
-                if engines or _MAY_MATTER.search(document.origin.text):
+                if engines or names_one_of(_MAY_MATTER, document.origin.text):
                     workloads.append(document)
             elif operators.is_operated(document.value):
                 workloads.append(document)
