@@ -162,6 +162,18 @@ def test_a_wrong_annotation_is_a_finding_and_no_default(file: Path, value: str) 
     assert any(finding["rule"] == "declaration-invalid" for finding in subject["findings"])
 
 
+def test_an_ignored_finding_keeps_its_reason_and_makes_nothing_safe(file: Path) -> None:
+    annotation = 'bgsafe.io/ignore.maxmemory-unset: "a bounded key set"'
+    file.write_text(UNSAFE.replace("metadata: {name: w}", f"metadata: {{name: w, annotations: {{{annotation}}}}}"))
+    result = lint(file, "--format", "json")
+    (subject,) = json.loads(result.output)["subjects"]
+    (ignored,) = [finding for finding in subject["findings"] if finding["status"] == "ignored"]
+    assert ignored["ignored_because"] == "a bounded key set"
+    assert (subject["verdict"], result.exit_code) == ("risky", 0)
+    file.write_text(file.read_text().replace("a bounded key set", ""))
+    assert json.loads(lint(file, "--format", "json").output)["subjects"][0]["verdict"] == "unsafe"
+
+
 # --- policy ----------------------------------------------------------------------------------------------------------
 
 
