@@ -267,3 +267,11 @@ def test_heavy_libraries_stay_out(file: Path) -> None:
     )
     command = [sys.executable, "-c", f"try:\n {code.splitlines()[0]}\nexcept SystemExit: pass\n{code.splitlines()[1]}"]
     assert subprocess.run([*command, file], capture_output=True, text=True).stdout.splitlines()[-1] == ""
+
+
+def test_a_strangers_names_do_not_speak_to_the_terminal(file: Path) -> None:
+    file.write_text(UNSAFE.replace("{name: w}", r'{name: "w\e[31m\n::error::"}'))
+    for form in ("text", "github", "junit"):
+        output = lint(file, "--format", form, "--diff").output
+        assert "\x1b" not in output
+        assert "\n::error::" not in output.replace("\n::error file=", "")

@@ -15,7 +15,7 @@ from checker.manifests import declarations, operators, tuning
 from checker.manifests.documents import Document, Places, Text, load, parsed, split
 from checker.manifests.images import Image, classify
 from checker.manifests.limits import quantity, with_doubled_limits
-from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, sequence, text
+from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, readable, sequence, text
 from checker.manifests.pods import ENGINE_NAMES, Container, Pod, names_one_of
 from checker.manifests.servers import Found, identify, server
 from checker.policy import EngineImage
@@ -219,7 +219,7 @@ def _subject(document: Document, container: str, line: int) -> Subject:
         source="manifest",
         name=name_of(document.value),
         namespace=namespace_of(document.value),
-        kind=text(document.value.get("kind")),
+        kind=readable(document.value.get("kind")),
         container=container,
         file=document.origin.file,
         line=line,

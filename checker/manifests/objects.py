@@ -11,6 +11,7 @@ from typing import Any
 
 from checker.facts import Maybe, Unread
 from checker.manifests.documents import Document
+from checker.probes.files import printable
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -39,12 +40,18 @@ def at(value: Any, *path: str) -> Any:
     return value
 
 
+def readable(value: Any) -> str | None:
+    """A name for people to read: no control character of it may speak to their terminal or to their CI's log."""
+    found = text(value)
+    return None if found is None else printable(found)
+
+
 def name_of(value: Any) -> str:
-    return text(at(value, "metadata", "name")) or "(no name)"
+    return readable(at(value, "metadata", "name")) or "(no name)"
 
 
 def namespace_of(value: Any) -> str | None:
-    return text(at(value, "metadata", "namespace"))
+    return readable(at(value, "metadata", "namespace"))
 
 
 @dataclass(slots=True)

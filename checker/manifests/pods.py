@@ -14,7 +14,7 @@ from checker.engines import DATA_SERVERS
 from checker.facts import Unread
 from checker.manifests.documents import Document
 from checker.manifests.images import Image, data_directory
-from checker.manifests.objects import Index, at, entries, mapping, name_of, sequence, text
+from checker.manifests.objects import Index, at, entries, mapping, name_of, readable, sequence, text
 from checker.manifests.shell import Shell
 from checker.manifests.shell_path import Path, Run
 from checker.manifests.virtual_files import Files, Line, Lines, Mount
@@ -98,8 +98,8 @@ class Pod:
                 if not isinstance(value, Mapping) or value.get("$patch") == "delete":
                     continue
                 lasting = not self.batch and (key == "containers" or value.get("restartPolicy") == "Always")
-                name = text(value.get("name")) or "(no name)"
-                yield Container(value, (*self.path, key, number), lasting, name, text(value.get("image")))
+                name = readable(value.get("name")) or "(no name)"
+                yield Container(value, (*self.path, key, number), lasting, name, readable(value.get("image")))
 
     # --- volumes -----------------------------------------------------------------------------------------------------
 

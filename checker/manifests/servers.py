@@ -14,7 +14,7 @@ from checker.manifests import declarations
 from checker.manifests.documents import Places
 from checker.manifests.images import Image, data_directory
 from checker.manifests.limits import cpu_limit, memory_limit
-from checker.manifests.objects import at, mapping, name_of, namespace_of, sequence, text
+from checker.manifests.objects import at, mapping, name_of, namespace_of, readable, sequence, text
 from checker.manifests.pods import Container, Environment, Outcome, Pod, follow
 from checker.manifests.settings import DEFAULT, TRUE, configured, merged, own_script, role
 from checker.manifests.shell_path import Run
@@ -98,7 +98,7 @@ def server(
         config = _with_role(config, role(image, environment))
     config = _with_cluster_bus(config, container)
     document = pod.document.value
-    where = f"{text(document.get('kind'))} {name_of(document)}"
+    where = f"{readable(document.get('kind'))} {name_of(document)}"
     said = declarations.read(document, _template(document))
     declared = declarations.declared(said, where) if declarations.concerns(said, container.name) else Declared()
     limit = memory_limit(pod, container)
@@ -113,7 +113,7 @@ def server(
             source="manifest",
             name=name_of(document),
             namespace=namespace_of(document),
-            kind=text(document.get("kind")),
+            kind=readable(document.get("kind")),
             container=container.name,
             file=pod.document.origin.file,
             line=places.line(*container.path),
