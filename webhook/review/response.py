@@ -85,7 +85,7 @@ def sentences(verdicts: Sequence[Verdict], *, urls: bool) -> Iterator[str]:
         if verdict.grade == "safe":
             continue
         container = verdict.server.subject.container
-        for number, finding in enumerate(deciding(verdict)):
+        for number, finding in enumerate([*deciding(verdict), *_assumptions(verdict)]):
             who = f"container {container} is {verdict.grade}: " if number == 0 else f"container {container}: "
             yield f"{who}{finding.message} ({finding.rule})"
             if finding.remedy:
@@ -95,11 +95,14 @@ def sentences(verdicts: Sequence[Verdict], *, urls: bool) -> Iterator[str]:
 
 
 def deciding(verdict: Verdict) -> list[Finding]:
-    """The findings that gave the verdict its grade, and the assumptions that they hang on."""
+    """The findings that gave the verdict its grade."""
     wanted = {"unsafe": "fail", "unknown": "unknown", "risky": "warn"}.get(verdict.grade)
-    found = [finding for finding in verdict.findings if finding.status == wanted and level(finding) != "note"]
-    assumed = [finding for finding in verdict.findings if finding.rule == assumed_inputs.ID]
-    return found + [finding for finding in assumed if finding.status == "warn" and finding not in found]
+    return [finding for finding in verdict.findings if finding.status == wanted and level(finding) != "note"]
+
+
+def _assumptions(verdict: Verdict) -> list[Finding]:
+    """What the grade hangs on, where it would be another with other assumptions."""
+    return [finding for finding in verdict.findings if finding.rule == assumed_inputs.ID and finding.status == "warn"]
 
 
 def audit_annotations(verdicts: Sequence[Verdict]) -> dict[str, str]:

@@ -99,6 +99,7 @@ def test_audit_annotations_carry_the_verdict_and_the_numbers() -> None:
     assert found["verdict"] == "unsafe"
     assert found["mode"] == "audit"
     assert found["container"] == "redis"
+    assert found["rules"] == "expected-peak-over-limit"
     assert found["limit-bytes"] == str(1024**3)
     assert int(found["peak-expected-bytes"]) > 1024**3
     assert all(KEY.fullmatch(key) and isinstance(value, str) for key, value in found.items())
