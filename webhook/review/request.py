@@ -113,9 +113,11 @@ def parse(body: object) -> Request:
 
 
 def _named(value: Mapping[str, Any], known: Mapping[str, str], name: str, namespace: str | None) -> dict[str, Any]:
-    """The object with what only the request may say: its kind, name and namespace."""
+    """The object with what only the request may say, its kind, name and namespace, and without its status and history,
+    which are often the larger half."""
     metadata = {**mapping(value.get("metadata")), "name": name, "namespace": namespace}
-    return {**value, **known, "metadata": metadata}
+    metadata.pop("managedFields", None)
+    return {**value, **known, "metadata": metadata, "status": None}
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
