@@ -16,6 +16,8 @@ from checker.policy import Assumptions, Distribution, Policy
 from checker.units import UnitError, parse_rate, parse_size
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
     from checker.lab import Results
     from checker.lint import Linted
     from checker.manifests.files import Sources
@@ -135,7 +137,29 @@ output_options = _together(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Adds the commands of packages that checker does not know: entry points, loaded when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, for --help."""
+        return sorted({*super().list_commands(ctx), *_entry_points().names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Our own first, so that no package replaces one."""
+        own = super().get_command(ctx, cmd_name)
+        if own is None:
+            found: Sequence[click.Command] = [point.load() for point in _entry_points().select(name=cmd_name)]
+            return found[0] if found else None
+        return own
+
+
+def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points
+
+    return entry_points(group="bgsafe.commands")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bgsafe")
 def cli() -> None:
     """Will the next fork() of this Redis be refused, or get it killed?

@@ -46,10 +46,6 @@ class Shared:
     buffered_bytes: int = 0
     draining: bool = False  # every answer is then the last of its connection
 
-    def busy(self) -> bool:
-        """Whether some request is not answered yet."""
-        return any(connection.answering for connection in self.connections)
-
 
 TOO_LARGE: Final = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
@@ -182,7 +178,7 @@ class Connection(asyncio.Protocol):
         self._shared.answer(request).add_done_callback(lambda future: self._answered(request, future))
 
     def _answered(self, request: Request, future: asyncio.Future[Response]) -> None:
-        if self.answering is not request or self._transport.is_closing():
+        if self.answering is not request or self._transport.is_closing() or future.cancelled():
             return
         keep_alive = request.keep_alive and not self._shared.draining and self._refused is None
         self._transport.write(encode(future.result(), method=request.method, keep_alive=keep_alive))

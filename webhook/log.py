@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 
 def log(event: str, **fields: object) -> None:
-    """Write an event with what is known of it."""
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **fields}
+    """Write an event with what is known of it; `level` is info where it is not among that."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": "info", "event": event, **fields}
     sys.stderr.write(json.dumps(line, default=str) + "\n")
     sys.stderr.flush()

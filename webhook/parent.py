@@ -67,7 +67,7 @@ def mind(
             return code
         crashes = 1 if time.monotonic() - started > restarts.forgotten_after else crashes + 1
         pause = restarts.pause(crashes)
-        log("worker_crashed", exit=code, restart_in_seconds=pause)
+        log("worker_crashed", level="error", exit=code, restart_in_seconds=pause)
         _sleep(pause, stopping)
 
 
@@ -82,7 +82,7 @@ def _become_worker(work: Callable[[int], int], theirs: int, ours: int, signals: 
     except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's frames
         import traceback
 
-        log("bug", where="worker", error=traceback.format_exc()[-2000:])
+        log("bug", level="error", where="worker", error=traceback.format_exc()[-2000:])
     finally:
         sys.stderr.flush()
         os._exit(code)
@@ -95,7 +95,7 @@ def _wait(worker: int, stopping: list[float], stop_seconds: float) -> int:
         if pid:
             return os.waitstatus_to_exitcode(status)
         if stopping and time.monotonic() > stopping[0] + stop_seconds:
-            log("worker_killed", after_seconds=stop_seconds)
+            log("worker_killed", level="error", after_seconds=stop_seconds)
             os.kill(worker, signal.SIGKILL)
         time.sleep(0.05)
 

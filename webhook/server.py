@@ -7,16 +7,16 @@ are asked for every few seconds; new ones serve the next connection, and those t
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
+from traceback import extract_tb
 from typing import Final
 
 from checker.facts import Maybe, Unread
@@ -50,32 +50,30 @@ class Server:
     read_certificate: Callable[[], Maybe[Serving]]
     limits: Limits = field(default_factory=Limits)
     timing: Timing = field(default_factory=Timing)
+    serving: Serving | None = None  # what new connections are shown
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until `stop`, finish what was taken; the process's exit code."""
         serving = self.read_certificate()
         tls = serving if isinstance(serving, Unread) else context(serving)
-        if isinstance(tls, Unread):
-            log("cannot_start", reason=str(tls))
+        if isinstance(serving, Unread) or isinstance(tls, Unread):
+            log("cannot_start", level="error", reason=str(tls))
             return EXIT_CANNOT_START
-        with ThreadPoolExecutor(THREADS, "review") as threads:
-            shared = Shared(lambda request: self._answer(threads, request), self.limits)
-            server = await self._listen(shared, tls)
-            log("ready", address="{}:{}".format(*self.listening.getsockname()[:2]))
-            server = await self._serve(shared, server, serving, stop)
-            await self._finish(shared, server)
-            threads.shutdown(wait=False, cancel_futures=True)
-            log("stopped", unanswered=sum(1 for connection in shared.connections if connection.answering))
-            if shared.busy():
-                # A thread that still computes cannot be ended, and would keep this process alive.
-                sys.stderr.flush()
-                os._exit(0)
+        self.serving = serving
+        threads = ThreadPoolExecutor(THREADS, "review")
+        shared = Shared(lambda request: self._answer(threads, request), self.limits)
+        server = await self._listen(shared, tls)
+        log("ready", address="{}:{}".format(*self.listening.getsockname()[:2]))
+        server = await self._serve(shared, server, stop)
+        await self._finish(shared, server)
+        # A thread that still computes cannot be ended; the worker process exits without waiting for it.
+        threads.shutdown(wait=False, cancel_futures=True)
+        log("stopped", unanswered=sum(1 for connection in shared.connections if connection.answering))
         return 0
 
-    async def _serve(
-        self, shared: Shared, server: asyncio.Server, serving: Maybe[Serving], stop: asyncio.Event
-    ) -> asyncio.Server:
+    async def _serve(self, shared: Shared, server: asyncio.Server, stop: asyncio.Event) -> asyncio.Server:
         """Wait for the end, following the certificate; the server that then listens."""
+        seen: Maybe[Serving] | None = self.serving
         while True:
             try:
                 await asyncio.wait_for(stop.wait(), self.timing.reload)
@@ -84,17 +82,18 @@ class Server:
             else:
                 return server
             new = self.read_certificate()
-            if new == serving:
+            if new == seen:
                 continue
-            serving = new
+            seen = new
             tls = new if isinstance(new, Unread) else context(new)
-            if isinstance(tls, Unread):
+            if isinstance(new, Unread) or isinstance(tls, Unread):
                 # Certificate and key may have been read on either side of a swap: the next look sees both anew.
-                log("certificate_rejected", reason=str(tls), serving="the one before")
+                log("certificate_rejected", level="error", reason=str(tls), serving="the one before")
                 continue
             # Another listener on the same socket: what waits in the kernel's queue is accepted by either.
             old, server = server, await self._listen(shared, tls)
             old.close()
+            self.serving = new
             log("certificate_loaded")
 
     async def _listen(self, shared: Shared, tls: ssl.SSLContext) -> asyncio.Server:
@@ -129,7 +128,9 @@ def answer(application: Application, request: Request) -> Response:
     try:
         return call(application, request)
     except Exception as error:  # noqa: BLE001 - a bug in one request must not cost the others their answer
-        log("bug", where="application", error=repr(error)[:500])
+        # Where, and not what: an exception's message may quote the request.
+        trace = [f"{Path(place.filename).name}:{place.lineno}" for place in extract_tb(error.__traceback__)[-8:]]
+        log("bug", level="error", where="application", fault=type(error).__name__, trace=trace)
         return plain(HTTPStatus.INTERNAL_SERVER_ERROR, "this is a bug in bgsafe; its log has more")
 
 

@@ -1,0 +1,153 @@
+"""`bgsafe webhook`: options in, a running server out. Only click is imported until it runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checker.facts import Maybe
+    from webhook.certs import Place
+    from webhook.server import Server
+    from webhook.tls import Serving
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where every pod with a service account finds its namespace."""
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read `0.0.0.0:8443`, `[::]:8443` or `:8443`; raise ValueError."""
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"{text!r} is not an address (expected like 0.0.0.0:8443, [::]:8443 or :8443)")
+        return cls(host.strip("[]") or "0.0.0.0", int(port))
+
+
+@click.command("webhook")
+@click.option("--listen", default="0.0.0.0:8443", show_default=True, metavar="ADDR:PORT", help="Where to listen.")
+@click.option("--tls-cert", type=FILE, help="PEM certificate chain; read again when it changes.")
+@click.option("--tls-key", type=FILE, help="Its PEM key.")
+@click.option("--client-ca", type=FILE, help="Only clients with a certificate of this CA (PEM) are served.")
+@click.option("--self-signed", is_flag=True, help="Make and renew a CA and a certificate, kept in a Secret.")
+@click.option("--namespace", help="Of the Secret and the Service.  [default: the pod's own]")
+@click.option("--secret", default="bgsafe-webhook-tls", show_default=True, help="Secret of --self-signed.")
+@click.option("--service", default="bgsafe-webhook", show_default=True, help="Service that the API server calls.")
+@click.option(
+    "--webhook-configuration",
+    default="bgsafe",
+    show_default=True,
+    help="ValidatingWebhookConfiguration that --self-signed gives its CA to.",
+)
+@click.option("--policy", type=FILE, help="Policy file; read again when it changes.")
+@click.option(
+    "--drain-seconds",
+    type=click.FloatRange(min=0, max=60),
+    default=5.0,
+    show_default=True,
+    help="How long to go on accepting after SIGTERM.",
+)
+def webhook(**options: Any) -> None:
+    """Answer the API server's admission reviews: warn on, or deny, unsafe Redis-like pods."""
+    from checker.policy_file import PolicyError, load
+    from webhook.parent import mind
+
+    try:
+        from webhook.server import EXIT_CANNOT_START, Timing, listen, work
+    except ImportError as error:
+        remedy = "the webhook has dependencies of its own: pip install 'bgsafe[webhook]'"
+        raise click.UsageError(f"{error}; {remedy}") from error
+    timing = Timing(drain=options["drain_seconds"])
+    files = (options["tls_cert"], options["tls_key"])
+    if options["self_signed"] == any(files) or (any(files) and not all(files)):
+        raise click.UsageError("give --tls-cert and --tls-key, or --self-signed")
+    try:
+        address = Address.parse(options["listen"])
+        if options["policy"] is not None:
+            load(options["policy"])
+        listening = listen(address.host, address.port)
+    except (ValueError, PolicyError) as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.UsageError(f"--listen {options['listen']}: {error.strerror}") from error
+    place = _place(options) if options["self_signed"] else None
+    code = mind(
+        lambda parent_alive: work(_server(options, place, listening, timing), parent_alive),
+        cannot_start=EXIT_CANNOT_START,
+        stop_seconds=timing.drain + timing.grace + 1.0,
+    )
+    sys.exit(code)
+
+
+def _place(options: dict[str, Any]) -> Place:
+    from webhook.certs import Place
+
+    namespace = options["namespace"]
+    if namespace is None:
+        try:
+            namespace = NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise click.UsageError(f"--self-signed needs --namespace: {NAMESPACE_FILE}: {error.strerror}") from error
+    service = options["service"]
+    names = tuple(f"{service}.{namespace}{suffix}" for suffix in (".svc", ".svc.cluster.local", ""))
+    return Place(
+        namespace=namespace, secret=options["secret"], configuration=options["webhook_configuration"], names=names
+    )
+
+
+def _server(options: dict[str, Any], place: Place | None, listening: Any, timing: Any) -> Server:
+    """The server of a worker process; with --self-signed it waits here for the first certificate."""
+    from time import time
+
+    from checker.policy import Policy
+    from webhook.app import create_app
+    from webhook.issuing import expiry_seconds
+    from webhook.keeper import WatchedPolicy
+    from webhook.metrics import Metrics
+    from webhook.server import Server
+
+    def expiry() -> float:
+        return expiry_seconds(server.serving.certificate) if server.serving else 0.0
+
+    def not_ready() -> str | None:
+        return None if expiry() > time() else "the serving certificate has expired: renew it"
+
+    metrics = Metrics(expiry)
+    built_in = Policy()
+    policy: Callable[[], Policy] = lambda: built_in  # noqa: E731 - one of two
+    if options["policy"] is not None:
+        policy = WatchedPolicy(options["policy"], lambda: metrics.count_error("policy"))
+    application = create_app(policy, not_ready=not_ready, metrics=metrics)
+    server = Server(application, listening, _certificates(options, place), timing=timing)
+    return server
+
+
+def _certificates(options: dict[str, Any], place: Place | None) -> Callable[[], Maybe[Serving]]:
+    from checker import cluster
+    from webhook.keeper import Keeper
+    from webhook.tls import Files
+
+    client_ca: Path | None = options["client_ca"]
+    if place is None:
+        return Files(options["tls_cert"], options["tls_key"], client_ca).read
+    try:
+        keeper = Keeper(cluster.connect, place, client_ca.read_bytes() if client_ca else None)
+    except OSError as error:
+        raise click.UsageError(f"--client-ca {client_ca}: {error.strerror}") from error
+    keeper.start()
+    return keeper.read
