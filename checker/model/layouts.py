@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from checker.facts import Engine, Maybe, Population, Unread
@@ -73,6 +74,7 @@ class Region:
     dismissable: bool = False  # the child may give whole pages inside a slot back once it has saved them
 
 
+@lru_cache(maxsize=64)
 def layout_of(engine: Engine) -> Layout:
     """The layout of a server; what is not known falls to the side that copies more."""
     version = version_tuple(engine.version)

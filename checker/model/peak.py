@@ -21,8 +21,8 @@ PAGE_TABLE_ENTRY_BYTES = 8
 FORK_KERNEL_BYTES = 200 * KIB
 """Task, stack, mm and VMA slabs of the child, charged at once in fork() (kernel/fork.c)."""
 
-BISECTIONS = 200
-"""Halvings: enough to narrow 10^15 writes per second to the last bit of a float."""
+SEARCH_RATIO = 1e-9
+"""Where the search for a budget ends: far below anything that can be measured, and always on the side that fits."""
 
 HIGHEST_RATE_PER_SECOND = 1e12
 """No server takes as many writes per second; where even these fit, any rate fits."""
@@ -103,9 +103,8 @@ def _largest(holds: Callable[[float], bool], low: float, high: float) -> float:
     """Largest value for which a property holds that never comes back once it is lost; `low` where it never holds."""
     if not holds(low):
         return low
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
+    while high - low > SEARCH_RATIO * max(1.0, high):  # below 1 the ratio is absolute, so that it ends near 0 too
+        # Halve the exponent while the answer may be orders of magnitude away, then the interval.
+        middle = (low * high) ** 0.5 if 0 < 16 * low < high else (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low

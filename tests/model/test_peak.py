@@ -79,6 +79,11 @@ def test_the_formula_of_the_write_budget() -> None:
     assert write_budget_per_second(save, limit) == pytest.approx(2000.0, rel=1e-6)
 
 
+def test_the_search_ends_where_hardly_anything_fits() -> None:
+    save = a_save(seconds=1e6)
+    assert 0 <= write_budget_per_second(save, peak_bytes(save, 0) * (1 + 1e-15)) < 1e-3
+
+
 def test_a_limit_above_the_worst_case_takes_any_rate() -> None:
     save = a_save()
     assert write_budget_per_second(save, worst_peak_bytes(save) + 1) == inf
