@@ -73,7 +73,7 @@ def api_server(objects: dict[str, dict[str, Any]], log: list[tuple[str, str, str
     version, lock = iter(range(100, 10**9)), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_args: Any) -> None:
             pass
 
         def _answer(self, code: int, body: Any) -> None:
