@@ -38,18 +38,18 @@ class Keeper:
 
     def start(self) -> None:
         """Wait until there is a certificate, then look after it from a thread."""
-        pause = self._look()
+        pause = self.look()
         while isinstance(self._latest, Unread):
             time.sleep(pause)
-            pause = self._look()
+            pause = self.look()
         threading.Thread(target=self._run, args=(pause,), name="certificates", daemon=True).start()
 
     def _run(self, pause: float) -> None:
         while True:
             time.sleep(pause)
-            pause = self._look()
+            pause = self.look()
 
-    def _look(self) -> float:
+    def look(self) -> float:
         """Look once; seconds until the next look."""
         try:
             self._cluster = self._cluster or self._connect()

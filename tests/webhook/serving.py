@@ -137,7 +137,7 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 def started(command: Sequence[str], port: int, authority: Pair, stderr: Path) -> Iterator[Running]:
     """Start it, wait until it is ready, and end it."""
     with stderr.open("wb") as output:
-        process = subprocess.Popen([sys.executable, *command], stderr=output)
+        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=output)
     running = Running(process, port, authority, stderr)
     try:
         until(lambda: '"ready"' in running.log() or process.poll() is not None)
