@@ -134,14 +134,17 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 @contextmanager
-def started(command: Sequence[str], port: int, authority: Pair, stderr: Path) -> Iterator[Running]:
+def started(
+    command: Sequence[str], port: int, authority: Pair, stderr: Path, *, until_ready: bool = True
+) -> Iterator[Running]:
     """Start it, wait until it is ready, and end it."""
     with stderr.open("wb") as output:
         process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=output)
     running = Running(process, port, authority, stderr)
     try:
-        until(lambda: '"ready"' in running.log() or process.poll() is not None)
-        assert process.poll() is None, running.log()
+        if until_ready:
+            until(lambda: '"ready"' in running.log() or process.poll() is not None)
+            assert process.poll() is None, running.log()
         yield running
     finally:
         if process.poll() is None:
