@@ -133,7 +133,7 @@ output_options = _together(
         help="Exit 1 when a verdict is at or above this.",
     ),
     click.option("--no-color", is_flag=True, help="Plain text, also on a terminal."),
-    click.option("-q", "--quiet", is_flag=True, help="One line a server."),
+    click.option("-q", "--quiet", is_flag=True, help="One line for each server and problem."),
 )
 
 

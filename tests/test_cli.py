@@ -76,6 +76,12 @@ def test_quiet_is_one_line_a_server() -> None:
     assert len(node("--root", NODE, "-q").output.splitlines()) == 3
 
 
+def test_quiet_still_says_why_nothing_was_checked() -> None:
+    result = node("--root", SAFE, "--pid", "999999", "-q")
+    assert (result.exit_code, len(result.output.splitlines())) == (3, 1)
+    assert "999999" in result.output
+
+
 def test_no_colour_where_it_is_not_a_terminal() -> None:
     assert "\x1b" not in node("--root", UNSAFE).output
 

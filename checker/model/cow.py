@@ -38,7 +38,7 @@ def copied_bytes(workload: Workload, writes: float) -> float:
 
     Monotone in `writes`. The peak over the child's life, where the child gives pages back while it saves.
     """
-    own = child_bytes(workload)
+    child = own = child_bytes(workload)
     if any(child_copies_values(population, workload) for population in workload.shape):
         own += copied_values_bytes(workload)
     if workload.regions_known:
@@ -48,7 +48,7 @@ def copied_bytes(workload: Workload, writes: float) -> float:
         clients = occupancy_bytes(
             workload.resident_bytes, writes, pages_per_write=touched_per_write(workload), page=unit
         )
-    return min(worst_copied_bytes(workload), own + clients)
+    return min(workload.resident_bytes + child, own + clients)
 
 
 def worst_copied_bytes(workload: Workload) -> float:

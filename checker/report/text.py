@@ -13,15 +13,15 @@ BAR_WIDTH = 52
 
 
 def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
-    """Servers that run, then those in files, then a summary line; `quiet` leaves one line a server."""
+    """Servers that run, those in files, problems, a summary; `quiet` leaves one line for each server and problem."""
     running = [verdict for verdict in report.verdicts if verdict.server.subject.file is None]
     written = [verdict for verdict in report.verdicts if verdict.server.subject.file is not None]
     blocks = [_headline(verdict, colour) if quiet else _block(verdict, colour) for verdict in running]
     if written:
         blocks.append(by_file.render(written, colour=colour, quiet=quiet))
     lines = [("\n" if quiet else "\n\n").join(blocks)] if blocks else []
+    lines += [f"{paint('?', 'unknown', colour)} {problem}" for problem in report.problems]  # why there is no more
     if not quiet:
-        lines += [f"{paint('?', 'unknown', colour)} {problem}" for problem in report.problems]
         lines.append(_summary(report))
     return "\n".join(lines) + ("\n" if lines else "")
 

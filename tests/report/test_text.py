@@ -145,9 +145,12 @@ def test_problems_and_the_summary_come_last() -> None:
 
 
 def test_quiet_is_one_line_a_server() -> None:
-    lines = render(lint_report(), quiet=True).splitlines()
-    assert len(lines) == 6
-    assert headlines("\n".join(lines)) == lines
+    report = lint_report()
+    lines = render(report, quiet=True).splitlines()
+    servers, problems = lines[:6], lines[6:]
+    assert headlines("\n".join(servers)) == servers
+    assert len(problems) == len(report.problems)
+    assert all(line.startswith("? ") for line in problems)
 
 
 @pytest.mark.parametrize("report", [lint_report(), node_report()], ids=["manifests", "processes"])
