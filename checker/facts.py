@@ -6,6 +6,7 @@ Sizes are bytes. Names are those of the files they come from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -39,6 +40,15 @@ UNLIMITED: Final = Unlimited.UNLIMITED
 
 Maybe: TypeAlias = T | Unread
 """A value or the reason why there is none."""
+
+_MAJOR_MINOR: Final = re.compile(r"v?(\d{1,4})\.(\d{1,4})", re.ASCII)
+
+
+def major_minor(version: Maybe[str]) -> tuple[int, int] | None:
+    """(6, 1) of the kernel release "6.1.0-56-cloud-amd64", (7, 0) of "v7.0.15"; None where there is no version."""
+    match = _MAJOR_MINOR.match(version) if isinstance(version, str) else None
+    return (int(match[1]), int(match[2])) if match else None
+
 
 Limit: TypeAlias = int | Unlimited | Unread
 """Bytes (or a count), no limit, or unread."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from checker.facts import Server, Unread
-from checker.model.layouts import version_tuple
+from checker.facts import Server, Unread, major_minor
 from checker.model.workload import Workload
 from checker.units import MIB
 from checker.verdict import Cause
@@ -32,7 +31,7 @@ def replicas(server: Server) -> int:
 
 def shares_replication_buffer(server: Server) -> bool:
     """True where the replicas' output is kept once for all of them; False where the version is not known."""
-    version = version_tuple(server.engine.version)
+    version = major_minor(server.engine.version)
     return version is not None and version >= SHARED_REPLICATION_BUFFER
 
 
@@ -55,7 +54,7 @@ def buffers(server: Server, causes: Sequence[Cause], workload: Workload) -> tupl
     if "replication" in causes:
         per_write += each * (1 if shares_replication_buffer(server) else replicas(server))
         limit += replica_buffer_limit_bytes(server)
-    version = version_tuple(server.engine.version)
+    version = major_minor(server.engine.version)
     if "aof" in causes and version is not None and version < MULTI_PART_AOF:
         per_write += each
         limit += workload.resident_bytes

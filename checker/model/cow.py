@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from math import ceil, expm1, inf, isinf, log1p
 
-from checker.facts import Node, Process
+from checker.facts import Node, Process, major_minor
 from checker.model.access import touched_ratio
 from checker.model.child import child_bytes, child_copies_values, copied_values_bytes
 from checker.model.layouts import Keyspace, Region, layout_of
-from checker.model.overcommit import kernel_version
 from checker.model.workload import Workload, shape_footprint_bytes, workload_regions
 
 PAGES_PER_SMALL_WRITE = 3
@@ -73,7 +72,7 @@ def touched_per_write(workload: Workload) -> float:
 
 def copy_unit_bytes(node: Node, process: Process | None) -> int:
     """What one write to a shared page copies: a base page, or before Linux 5.8 with THP a huge page."""
-    version = kernel_version(node.kernel_release)
+    version = major_minor(node.kernel_release)
     if version is None or version >= BASE_PAGE_COW_KERNEL or node.thp_enabled != "always":
         return node.page_size_bytes
     if process is not None and process.thp_enabled is False:

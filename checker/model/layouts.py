@@ -7,13 +7,12 @@ sources; an unknown family or version gets the layout that copies most (DICT, wi
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Final
 
-from checker.facts import Engine, Maybe, Population, Unread
+from checker.facts import Engine, Maybe, Population, Unread, major_minor
 from checker.model.allocators import Allocator
 
 POINTER: Final = 8
@@ -77,7 +76,7 @@ class Region:
 @lru_cache(maxsize=64)
 def layout_of(engine: Engine) -> Layout:
     """The layout of a server; what is not known falls to the side that copies more."""
-    version = version_tuple(engine.version)
+    version = major_minor(engine.version)
     allocator = allocator_of(engine.allocator)
     jemalloc = allocator.name == "jemalloc"
     key_in_object = engine.name == "valkey" and version is not None and version >= (8, 1)
@@ -91,12 +90,6 @@ def layout_of(engine: Engine) -> Layout:
         child_dismisses=jemalloc and redis_7 and not key_in_object,
         child_frees=jemalloc and key_in_object,
     )
-
-
-def version_tuple(version: Maybe[str]) -> tuple[int, int] | None:
-    """(7, 0) of "7.0.15"; None where it is unread or no version."""
-    match = re.match(r"v?(\d+)\.(\d+)", version) if isinstance(version, str) else None
-    return (int(match[1]), int(match[2])) if match else None
 
 
 def allocator_of(mem_allocator: Maybe[str]) -> Allocator:

@@ -7,11 +7,10 @@ kernel/fork.c, mm/mmap.c since 7.x). What the charge is compared with depends on
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from checker.facts import Maybe, Node, Process, Unread, Vma
+from checker.facts import Maybe, Node, Process, Unread, Vma, major_minor
 from checker.units import MIB, format_bytes
 
 SINGLE_VMA_RULE_KERNEL = (5, 2)
@@ -73,12 +72,6 @@ def judge_fork(node: Node, process: Process) -> Fork:
     return _unknown(None, f"vm.overcommit_memory={mode} is not a mode that Linux knows (0, 1 or 2)")
 
 
-def kernel_version(release: Maybe[str]) -> tuple[int, int] | None:
-    """(6, 1) of "6.1.0-56-cloud-amd64"; None where it cannot be told."""
-    match = re.match(r"(\d+)\.(\d+)", release) if isinstance(release, str) else None
-    return (int(match[1]), int(match[2])) if match else None
-
-
 def charged_vmas(vmas: tuple[Vma, ...]) -> tuple[Vma, ...] | None:
     """The mappings that fork charges, in address order; None where VmFlags were not read (maps instead of smaps)."""
     if any(vma.flags is None for vma in vmas):
@@ -103,7 +96,7 @@ def _unknown(mode: int | None, reason: str) -> Fork:
 
 
 def _judge_mode_0(node: Node, process: Process) -> Fork:
-    version = kernel_version(node.kernel_release)
+    version = major_minor(node.kernel_release)
     if version is None:
         new, old = _judge_single_vma(node, process), _judge_free_memory(node, process)
         if new.outcome == old.outcome:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from checker.facts import Maybe, Node, Unread, Vma
+from checker.facts import Maybe, Node, Unread, Vma, major_minor
 from checker.probes.files import decode, kilobytes, number, read_bytes, read_text
 from checker.units import KIB
 
@@ -188,8 +188,8 @@ def counter_slack(node: Node) -> Maybe[int]:
 
 def _guesses_free(release: Maybe[str]) -> bool:
     """Is this a kernel before 5.2, which compares with free memory? A release that cannot be read is taken for one."""
-    match = re.match(r"(\d{1,4})\.(\d{1,4})", release, re.ASCII) if isinstance(release, str) else None
-    return match is None or (int(match[1]), int(match[2])) < (5, 2)
+    version = major_minor(release)
+    return version is None or version < (5, 2)
 
 
 def _sum(first: Maybe[int], second: Maybe[int]) -> Maybe[int]:

@@ -148,7 +148,7 @@ def release(version: str | None) -> tuple[int, int] | None:
 
     A major version alone is a tag that moves: it means the last minor version there is.
     """
-    match = re.match(r"v?(\d+)(?:\.(\d+))?", version or "", re.ASCII)
+    match = re.match(r"v?(\d{1,4})(?:\.(\d{1,4}))?(?!\d)", version or "", re.ASCII)
     return (int(match[1]), int(match[2] or LAST_MINOR)) if match else None
 
 

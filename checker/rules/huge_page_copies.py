@@ -7,9 +7,8 @@ copy a whole one each time. Source: mm/huge_memory.c do_huge_pmd_wp_page(); docs
 from __future__ import annotations
 
 from checker.estimate import DEFAULT_PAGE_SIZE_BYTES, Evidence
-from checker.facts import Node, Unread
+from checker.facts import Node, Unread, major_minor
 from checker.model.cow import BASE_PAGE_COW_KERNEL
-from checker.model.overcommit import kernel_version
 from checker.rules.rule import Rule, unread_finding
 from checker.units import format_bytes
 from checker.verdict import Finding
@@ -50,7 +49,7 @@ def check(evidence: Evidence) -> Finding | None:
 
 def _undecided(node: Node) -> Unread | None:
     """What keeps us from telling a huge copy from a small one: a kernel, or on an old one the mode, that is unread."""
-    version, thp = kernel_version(node.kernel_release), node.thp_enabled
+    version, thp = major_minor(node.kernel_release), node.thp_enabled
     if version is not None and version >= BASE_PAGE_COW_KERNEL:
         return None
     if isinstance(thp, Unread):

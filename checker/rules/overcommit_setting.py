@@ -7,8 +7,8 @@ Information only. Source: mm/util.c __vm_enough_memory(); docs/model.md, "Overco
 from __future__ import annotations
 
 from checker.estimate import Evidence
-from checker.facts import Node, Unread
-from checker.model.overcommit import SINGLE_VMA_RULE_KERNEL, kernel_version
+from checker.facts import Node, Unread, major_minor
+from checker.model.overcommit import SINGLE_VMA_RULE_KERNEL
 from checker.rules.rule import Rule
 from checker.units import format_bytes
 from checker.verdict import Finding
@@ -34,7 +34,7 @@ def check(evidence: Evidence) -> Finding | None:
 
 
 def _mode_0(node: Node) -> str:
-    version = kernel_version(node.kernel_release)
+    version = major_minor(node.kernel_release)
     if version is None or version < SINGLE_VMA_RULE_KERNEL:
         return (
             "before Linux 5.2 a mapping larger than free memory, cache and swap is refused, unless jemalloc 4.2 or "
