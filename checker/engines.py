@@ -16,9 +16,6 @@ NOT_FORKING: Final = frozenset({"dragonfly", "garnet", "kvrocks"})
 
 DATA_SERVERS: Final = FORKING | NOT_FORKING
 
-NOT_SERVERS: Final = frozenset({"sentinel", "client", "exporter", "proxy", "operator", "other", "none"})
-"""What a process or container of the Redis world may be, and is not judged."""
-
 EXECUTABLES: Final = MappingProxyType(
     {
         "redis-server": "redis",

@@ -28,9 +28,6 @@ DEATH_SECONDS: Final = 5.0
 
 Outcome = Literal["saved", "save failed", "fork refused", "server killed", "child killed"]
 
-STATUS_OF: Final[dict[Outcome, str]] = {"saved": SAVED}
-"""Outcome → `status` of a recorded case, where the words differ."""
-
 
 @dataclass(frozen=True, slots=True)
 class Forked:

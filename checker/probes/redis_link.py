@@ -11,13 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from checker.facts import Maybe, Unread
-from checker.probes.files import decode, printable, read_bytes
-from checker.units import KIB
+from checker.facts import Unread
+from checker.probes.files import decode, printable
 
 Reply: TypeAlias = Any
 """bytes, int, None or a list of replies; `ServerError` where the server refused this one command."""
@@ -63,15 +61,6 @@ def label(url: str) -> str:
     except ValueError:
         return "--redis URL"
     return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else "--redis URL"
-
-
-def read_password_file(path: Path) -> Maybe[str]:
-    """Return the first line of a file."""
-    raw = read_bytes(path, 64 * KIB)
-    if isinstance(raw, Unread):
-        return raw
-    first = raw.split(b"\n")[0].rstrip(b"\r").decode("utf-8", "surrogateescape")
-    return first or Unread(str(path), "its first line is empty", "write the password into the first line")
 
 
 @dataclass(slots=True)

@@ -164,15 +164,6 @@ def _included(directive: Directive, include: Include | None, already: int) -> Ma
 # --- command line ----------------------------------------------------------------------------------------------------
 
 _NOT_A_SERVER: Final = frozenset({"-v", "--version", "-h", "--help", "--test-memory", "--check-system"})
-_TITLE: Final = re.compile(r"\S (?:\S+:\d+|unixsocket:\S+)(?: \[(?:cluster|sentinel)\])?\s*")
-
-
-def is_process_title(cmdline: Sequence[str]) -> bool:
-    """Has the server written its title over its arguments (`redis-server *:6379`)? They are lost then.
-
-    Source: redis src/server.c redisSetProcTitle; `set-proc-title yes` is the default.
-    """
-    return bool(cmdline) and not any(cmdline[1:]) and re.search(_TITLE.pattern + r"\Z", cmdline[0]) is not None
 
 
 def parse_arguments(argv: Sequence[str], source: str) -> Arguments:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from checker.facts import Node, Unread
 from checker.report.results import Report
 
-__all__ = ["FORMATS", "Format", "Node", "Report", "Unread"]
+__all__ = ["FORMATS", "Format", "Report"]
 
 
 Renderer = Callable[[Report, bool, bool], str]

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checker.facts import Unread
-from checker.probes.redis_link import Link, ServerError, connect, label, read_password_file
+from checker.probes.redis_link import Link, ServerError, connect, label
 
 TIMEOUT = 0.3
 
@@ -146,14 +146,6 @@ def test_a_wrong_password_says_so(redis_like):
     assert isinstance(answer, Unread)
     assert answer.why.startswith("WRONGPASS")
     assert "--redis-password-file" in answer.remedy
-
-
-def test_a_password_file_is_its_first_line(tmp_path):
-    (tmp_path / "password").write_bytes(b"a b\xff\r\nrest")
-    assert read_password_file(tmp_path / "password") == "a b\udcff"
-    (tmp_path / "password").write_bytes(b"\n")
-    assert isinstance(read_password_file(tmp_path / "password"), Unread)
-    assert isinstance(read_password_file(tmp_path / "none"), Unread)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,7 +10,6 @@ from checker.facts import Maybe, Unread
 from checker.probes.redis_syntax import (
     MAX_INCLUDED_FILES,
     Directive,
-    is_process_title,
     parse,
     parse_arguments,
     split_arguments,
@@ -178,18 +177,3 @@ def test_a_stray_word_is_a_problem() -> None:
 @given(st.lists(st.text(max_size=12), max_size=8))
 def test_no_command_line_makes_it_fail(argv: list[str]) -> None:
     parse_arguments(argv, "args")
-
-
-@pytest.mark.parametrize(
-    ("cmdline", "is_title"),
-    [
-        pytest.param(["/usr/bin/redis-server *:6379", "", ""], True, id="title"),
-        pytest.param(["redis-server 127.0.0.1:6379 [cluster]"], True, id="cluster"),
-        pytest.param(["redis-server unixsocket:/tmp/s"], True, id="socket"),
-        pytest.param(["redis-server", "/etc/redis.conf"], False, id="arguments"),
-        pytest.param(["redis-server"], False, id="alone"),
-        pytest.param([], False, id="nothing"),
-    ],
-)
-def test_a_title_is_told_from_arguments(cmdline: list[str], is_title: bool) -> None:
-    assert is_process_title(cmdline) is is_title

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from checker.facts import Unread
 from checker.probes import started
+from checker.probes.proc import parse_cmdline
 from checker.probes.started import Title, fitting, parse, parse_title
 
 
@@ -95,3 +96,18 @@ def test_a_file_must_agree_with_title_and_working_directory(settings, answer):
 def test_no_bytes_make_it_raise(raw, size):
     parse(raw, size, "cmdline")
     parse(b"redis-server *:6379" + raw, size, "cmdline")
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "is_title"),
+    [
+        pytest.param(["/usr/bin/redis-server *:6379", "", ""], True, id="title"),
+        pytest.param(["redis-server 127.0.0.1:6379 [cluster]"], True, id="cluster"),
+        pytest.param(["redis-server unixsocket:/tmp/s"], True, id="socket"),
+        pytest.param(["redis-server", "/etc/redis.conf"], False, id="arguments"),
+        pytest.param(["redis-server"], False, id="alone"),
+        pytest.param([], False, id="nothing"),
+    ],
+)
+def test_a_title_is_told_from_arguments(cmdline: list[str], is_title: bool) -> None:
+    assert (parse_title(parse_cmdline("\0".join(cmdline).encode())) is not None) is is_title
