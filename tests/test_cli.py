@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from checker import __version__
-from checker.cli import EXIT_BUG, cli
+from checker.cli import cli
+from checker.cli.ending import EXIT_BUG
 
 REPOSITORY = Path(__file__).parents[1]
 TREES = "tests/fixtures"

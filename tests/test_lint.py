@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
-from checker.cli import EXIT_FINDINGS, EXIT_NOTHING_CHECKED, EXIT_USAGE, cli
+from checker.cli import cli
+from checker.cli.ending import EXIT_FINDINGS, EXIT_NOTHING_CHECKED, EXIT_USAGE
 from tests.manifests.making import config_map, workload
 
 REPOSITORY = Path(__file__).parents[1]

@@ -48,15 +48,9 @@ def test_a_huge_document_is_passed_over_and_the_next_one_read(monkeypatch: pytes
         pytest.param("a:\n\tb: 1\n", "broken YAML", id="a tab"),
         pytest.param("a: !secret x\n", "broken YAML", id="a tag"),
         pytest.param("? [a]\n: b\n", "broken YAML", id="a key that is no text"),
-        pytest.param("[" * 5000 + "]" * 5000, "nested deeper", id="brackets"),
+        pytest.param("[" * 5000 + "]" * 5000, "nest", id="brackets"),
         pytest.param("- " * 5000 + "a", "nested deeper", id="dashes"),
         pytest.param('{"a": "\\ud800"}', "", id="half a character"),
-        pytest.param(
-            "a: &a {k: 1, l: 1, m: 1}\n"
-            + "".join(f"b{n}: &b{n} {{<<: [{', '.join([f'*b{n - 1}' if n else '*a'] * 9)}]}}\n" for n in range(12)),
-            "merges more",
-            id="a bomb of merges",
-        ),
     ],
 )
 def test_what_cannot_be_read_says_where_and_why(text: str, why: str) -> None:
@@ -96,3 +90,16 @@ def test_the_last_of_two_keys_is_taken_and_both_are_told_of() -> None:
     assert document(text).value["a"]["b"] == 2
     assert Places(document(text)).line("a", "b") == 3
     assert [problem.where for problem in Places(document(text)).duplicate_keys()] == ["f line 3"]
+
+
+def test_a_bomb_of_merges_is_refused_or_does_not_go_off() -> None:
+    merges = ", ".join(["*b{0}"] * 9)
+    lines = [f"b{n}: &b{n} {{<<: [{merges.format(n - 1)}]}}\n" for n in range(1, 12)]
+    (part,) = pieces("b0: &b0 {k: 1, l: 1, m: 1}\n" + "".join(lines))
+    assert isinstance(part, Text)
+    loaded = load(part)
+    if isinstance(loaded, Unread):  # PyYAML copies each merge (before 6.0.4), and our bound stops it
+        assert "merges more" in loaded.why
+    else:  # PyYAML merges each key once
+        (document,) = loaded
+        assert document.value["b11"] == {"k": 1, "l": 1, "m": 1}
