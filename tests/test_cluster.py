@@ -6,12 +6,14 @@ import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from checker.cluster import ClusterError, ConflictError, Kubernetes, connect
-from tests.webhook.clusters import api_server
+from checker.cluster.api import ClusterError, ConflictError, connect
+from checker.cluster.certificates import ClusterStore
+from tests.webhook.clusters import api_server, kubeconfig
 from webhook.certs import Place, keep
 from webhook.issuing import Pair
 
@@ -28,7 +30,7 @@ class World:
 
         configuration = client.Configuration()
         configuration.host, configuration.retries = url, False
-        self.cluster = Kubernetes(client.ApiClient(configuration))
+        self.store = ClusterStore(client.ApiClient(configuration))
         self.objects, self.log = objects, log
 
 
@@ -44,41 +46,41 @@ def world() -> Iterator[World]:
 
 
 def test_a_secret_is_created_once_and_updated_only_at_its_version(world: World) -> None:
-    assert world.cluster.read_secret("ops", "tls") is None
-    world.cluster.create_secret("ops", "tls", {"tls.crt": b"one"})
+    assert world.store.read_secret("ops", "tls") is None
+    world.store.create_secret("ops", "tls", {"tls.crt": b"one"})
     with pytest.raises(ConflictError):
-        world.cluster.create_secret("ops", "tls", {"tls.crt": b"two"})
-    first = world.cluster.read_secret("ops", "tls")
+        world.store.create_secret("ops", "tls", {"tls.crt": b"two"})
+    first = world.store.read_secret("ops", "tls")
     assert first is not None
     assert first.data == {"tls.crt": b"one"}
-    world.cluster.update_secret("ops", "tls", {"tls.crt": b"three"}, first.resource_version)
+    world.store.update_secret("ops", "tls", {"tls.crt": b"three"}, first.resource_version)
     with pytest.raises(ConflictError):
-        world.cluster.update_secret("ops", "tls", {"tls.crt": b"four"}, first.resource_version)
+        world.store.update_secret("ops", "tls", {"tls.crt": b"four"}, first.resource_version)
     assert base64.b64decode(world.objects[SECRET]["data"]["tls.crt"]) == b"three"
     assert world.objects[SECRET]["type"] == "kubernetes.io/tls"
 
 
 def test_a_patch_of_the_bundle_touches_nothing_else(world: World) -> None:
-    found = world.cluster.read_webhook_configuration("bgsafe")
+    found = world.store.read_webhook_configuration("bgsafe")
     assert found is not None
     assert found.ca_bundles == {"a.io": b"", "b.io": b""}
-    world.cluster.set_ca_bundle("bgsafe", found, b"CA")
+    world.store.set_ca_bundle("bgsafe", found, b"CA")
     assert world.objects[CONFIGURATION]["webhooks"][1] == {
         "name": "b.io",
         "clientConfig": {"service": {"name": "bgsafe"}, "caBundle": base64.b64encode(b"CA").decode()},
         "newField": 1,
     }
     with pytest.raises(ConflictError):
-        world.cluster.set_ca_bundle("bgsafe", replace(found, resource_version="7"), b"CA")
+        world.store.set_ca_bundle("bgsafe", replace(found, resource_version="7"), b"CA")
     assert ("PATCH", CONFIGURATION, "application/strategic-merge-patch+json") in world.log
 
 
 def test_what_is_not_there_is_none_to_read_and_a_conflict_to_patch(world: World) -> None:
-    found = world.cluster.read_webhook_configuration("bgsafe")
+    found = world.store.read_webhook_configuration("bgsafe")
     assert found is not None
-    assert world.cluster.read_webhook_configuration("other") is None
+    assert world.store.read_webhook_configuration("other") is None
     with pytest.raises(ConflictError, match="deleted meanwhile"):
-        world.cluster.set_ca_bundle("other", found, b"CA")
+        world.store.set_ca_bundle("other", found, b"CA")
 
 
 @pytest.mark.parametrize(
@@ -92,14 +94,14 @@ def test_what_is_not_there_is_none_to_read_and_a_conflict_to_patch(world: World)
 def test_a_refusal_says_what_and_why(world: World, answer: dict[str, Any], message: str) -> None:
     world.objects[SECRET] = answer
     with pytest.raises(ClusterError, match=message):
-        world.cluster.read_secret("ops", "tls")
+        world.store.read_secret("ops", "tls")
 
 
 def test_an_api_server_that_is_gone_is_an_error_with_a_reason() -> None:
     with api_server({}, []) as url:
         gone = World(url, {}, [])
     with pytest.raises(ClusterError, match="read Secret ops/tls"):
-        gone.cluster.read_secret("ops", "tls")
+        gone.store.read_secret("ops", "tls")
 
 
 def test_outside_of_a_cluster_there_is_none_to_connect_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,10 +110,21 @@ def test_outside_of_a_cluster_there_is_none_to_connect_to(monkeypatch: pytest.Mo
         connect()
 
 
+def test_a_kubeconfig_that_is_none_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match=r"none: .*name a kubeconfig"):
+        connect(tmp_path / "none")
+
+
+def test_a_kubeconfig_leads_to_its_cluster(tmp_path: Path) -> None:
+    with api_server({SECRET: {"metadata": {"resourceVersion": "1"}, "data": {}}}, []) as url:
+        found = ClusterStore(connect(kubeconfig(tmp_path, url))).read_secret("ops", "tls")
+    assert found is not None
+
+
 def test_certificates_are_kept_over_the_wire(world: World) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    pair = keep(world.cluster, PLACE, now)
+    pair = keep(world.store, PLACE, now)
     assert isinstance(pair, Pair)
-    assert keep(world.cluster, PLACE, now) == pair
+    assert keep(world.store, PLACE, now) == pair
     bundle = base64.b64decode(world.objects[CONFIGURATION]["webhooks"][0]["clientConfig"]["caBundle"])
     assert bundle == base64.b64decode(world.objects[SECRET]["data"]["ca.crt"])

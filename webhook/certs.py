@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from checker.cluster import Cluster, ConflictError, WebhookConfiguration
+from checker.cluster.api import ConflictError
+from checker.cluster.certificates import Store, WebhookConfiguration
 from checker.facts import Maybe, Unread
 from webhook.issuing import Lifetimes, Pair, make_authority, make_serving
 from webhook.log import log
@@ -148,7 +149,7 @@ MOST_ATTEMPTS: Final = 20
 """One lost race is one step that somebody else took; twenty in a row are a bug or a stranger who keeps writing."""
 
 
-def keep(cluster: Cluster, place: Place, now: datetime, lifetimes: Lifetimes | None = None) -> Maybe[Pair]:
+def keep(cluster: Store, place: Place, now: datetime, lifetimes: Lifetimes | None = None) -> Maybe[Pair]:
     """Do what is due, publish the CAs, and give the certificate to serve; ClusterError where the API server refuses."""
     lifetimes = lifetimes or Lifetimes()
     lost = ""
@@ -163,7 +164,7 @@ def keep(cluster: Cluster, place: Place, now: datetime, lifetimes: Lifetimes | N
     return Unread(f"Secret {place.namespace}/{place.secret}", f"{MOST_ATTEMPTS} attempts: {lost}", "see who writes it")
 
 
-def _look(cluster: Cluster, place: Place, now: datetime, lifetimes: Lifetimes) -> Maybe[Held] | None:
+def _look(cluster: Store, place: Place, now: datetime, lifetimes: Lifetimes) -> Maybe[Held] | None:
     """One look; None after a step that asks for another look."""
     # The configuration first: a patch then goes through only where nobody published since, so what it publishes is
     # never older than what is there.

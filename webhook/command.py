@@ -54,6 +54,7 @@ class Address:
     show_default=True,
     help="ValidatingWebhookConfiguration that --self-signed gives its CA to.",
 )
+@click.option("--kubeconfig", type=FILE, help="How to reach the API server.  [default: the pod's own service account]")
 @click.option("--policy", type=FILE, help="Policy file; read again when it changes.")
 @click.option(
     "--drain-seconds",
@@ -138,7 +139,8 @@ def _server(options: dict[str, Any], place: Place | None, listening: Any, timing
 
 
 def _certificates(options: dict[str, Any], place: Place | None) -> Callable[[], Maybe[Serving]]:
-    from checker import cluster
+    from checker.cluster.api import connect
+    from checker.cluster.certificates import ClusterStore
     from webhook.keeper import Keeper
     from webhook.tls import Files
 
@@ -146,7 +148,9 @@ def _certificates(options: dict[str, Any], place: Place | None) -> Callable[[], 
     if place is None:
         return Files(options["tls_cert"], options["tls_key"], client_ca).read
     try:
-        keeper = Keeper(cluster.connect, place, client_ca.read_bytes() if client_ca else None)
+        keeper = Keeper(
+            lambda: ClusterStore(connect(options["kubeconfig"])), place, client_ca.read_bytes() if client_ca else None
+        )
     except OSError as error:
         raise click.UsageError(f"--client-ca {client_ca}: {error.strerror}") from error
     keeper.start()

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from checker.cluster import Cluster, ClusterError
+from checker.cluster.api import ClusterError
+from checker.cluster.certificates import Store
 from checker.facts import Maybe, Unread
 from checker.policy import Policy
 from checker.policy_file import PolicyError, load
@@ -25,11 +26,11 @@ RETRY_SECONDS = 5.0
 class Keeper:
     """Looks after the self-signed certificates in a thread; `read` gives the one to serve."""
 
-    def __init__(self, connect: Callable[[], Cluster], place: Place, client_ca: bytes | None = None) -> None:
+    def __init__(self, connect: Callable[[], Store], place: Place, client_ca: bytes | None = None) -> None:
         self._connect = connect
         self._place = place
         self._client_ca = client_ca
-        self._cluster: Cluster | None = None
+        self._cluster: Store | None = None
         self._latest: Maybe[Serving] = Unread("the certificate", "not made yet")
 
     def read(self) -> Maybe[Serving]:

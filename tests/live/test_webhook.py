@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.webhook.clusters import api_server
+from tests.webhook.clusters import api_server, kubeconfig
 from tests.webhook.serving import Running, another, free_port, mount, new_pair, started, until
 
 pytestmark = pytest.mark.live
@@ -135,13 +135,15 @@ def test_two_replicas_that_start_at_once_make_one_ca_and_serve_what_it_signed(tm
     objects: dict[str, dict[str, Any]] = {
         configuration: {"metadata": {"name": "bgsafe", "resourceVersion": "1"}, "webhooks": webhooks}
     }
-    script = str(Path(__file__).parents[1] / "webhook" / "self_signed.py")
     unknown, _ = new_pair()
     with api_server(objects, []) as url, ExitStack() as replicas:
         ports = [free_port(), free_port()]
+        options = [*COMMAND, "--self-signed", "--namespace", "ops", "--kubeconfig", str(kubeconfig(tmp_path, url))]
         processes = [
             replicas.enter_context(
-                started([script, url, str(port)], port, unknown, tmp_path / str(port), until_ready=False)
+                started(
+                    [*options, "--listen", f"127.0.0.1:{port}"], port, unknown, tmp_path / str(port), until_ready=False
+                )
             )
             for port in ports
         ]

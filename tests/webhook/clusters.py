@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from checker.cluster import ConflictError, Secret, WebhookConfiguration
+from checker.cluster.api import ConflictError
+from checker.cluster.certificates import Secret, WebhookConfiguration
 
 
 class MemoryCluster:
@@ -136,6 +138,17 @@ def api_server(objects: dict[str, dict[str, Any]], log: list[tuple[str, str, str
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def kubeconfig(folder: Path, url: str) -> Path:
+    """A kubeconfig for the API server at `url`, without credentials."""
+    path = folder / "kubeconfig"
+    cluster = {"name": "here", "cluster": {"server": url}}
+    context = {"name": "here", "context": {"cluster": "here", "user": "nobody"}}
+    user = {"name": "nobody", "user": {}}
+    content = {"apiVersion": "v1", "kind": "Config", "current-context": "here"}
+    path.write_text(json.dumps({**content, "clusters": [cluster], "contexts": [context], "users": [user]}))
+    return path
 
 
 def base64_text(content: bytes) -> str:

@@ -14,7 +14,8 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.cluster import ClusterError, Secret
+from checker.cluster.api import ClusterError
+from checker.cluster.certificates import Secret
 from checker.facts import Unread
 from tests.webhook.clusters import MemoryCluster
 from webhook.certs import Held, Place, carry_out, due, from_data, keep, to_data

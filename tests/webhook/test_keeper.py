@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from checker.cluster import Cluster, ClusterError
+from checker.cluster.api import ClusterError
+from checker.cluster.certificates import Store
 from checker.facts import Unread
 from checker.policy_file import PolicyError
 from tests.webhook.clusters import MemoryCluster
@@ -29,7 +30,7 @@ class Flaky:
         if self.refusing:
             raise ClusterError(f"{call}: HTTP 503")
 
-    def connect(self) -> Cluster:
+    def connect(self) -> Store:
         return self.cluster
 
 
