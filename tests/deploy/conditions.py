@@ -1,0 +1,40 @@
+"""matchConditions, evaluated by CEL's own C++ runtime with what Kubernetes adds to the language.
+
+`object` is of no known type there, as it is in a webhook's matchConditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional
+
+from tests.deploy.rendering import Object
+
+_SUM = cel.FunctionDecl(
+    "sum",
+    [cel.Overload("list_int_sum", cel.Type.INT, [cel.Type.List(cel.Type.INT)], is_member=True, impl=sum)],
+)
+"""k8s.io/apiserver pkg/cel/library/lists.go."""
+
+
+def compiled(expression: str) -> Callable[[Mapping[str, Any]], bool]:
+    """The expression as a question about an object; what is an error in CEL is one here."""
+    extensions = [ext_optional.ExtOptional(), cel.CelExtension("kubernetes_lists", [_SUM])]
+    environment = cel.NewEnv(variables={"object": cel.Type.DYN}, extensions=extensions)
+    program = environment.compile(expression)
+
+    def ask(value: Mapping[str, Any]) -> bool:
+        answer = program.eval(environment.Activation({"object": dict(value)})).value()
+        assert isinstance(answer, bool), f"an error counts as no under failurePolicy Ignore: {answer}"
+        return answer
+
+    return ask
+
+
+def leaves_the_api_server(webhook: Object) -> Callable[[Mapping[str, Any]], bool]:
+    """Do all conditions of this webhook hold?"""
+    asks = [compiled(condition["expression"]) for condition in webhook.get("matchConditions", ())]
+    return lambda value: all(ask(value) for ask in asks)
