@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite, isinf
 from typing import Literal
 
@@ -13,9 +14,16 @@ from checker.estimate.inputs import cpu_stretch_ratio
 from checker.facts import CgroupLevel, Limit, Maybe, Node, Server, Sourced, Unread
 from checker.model.cow import copied_bytes, touched_per_write, worst_copied_bytes
 from checker.model.overcommit import Fork, judge_fork
-from checker.model.peak import Save, page_table_bytes, peak_bytes, worst_peak_bytes, write_budget_per_second
+from checker.model.peak import (
+    Save,
+    page_table_bytes,
+    peak_bytes,
+    resident_that_fits,
+    worst_peak_bytes,
+    write_budget_per_second,
+)
 from checker.policy import Assumptions, Policy
-from checker.units import format_bytes
+from checker.units import format_bytes, round_down_size
 from checker.verdict import Cause, Estimate
 
 __all__ = ["DEFAULT_PAGE_SIZE_BYTES", "Evidence", "Numbers", "cpu_stretch_ratio", "gather"]
@@ -24,7 +32,7 @@ DEFAULT_PAGE_SIZE_BYTES = 4096
 """Where no machine is known (a manifest): x86-64, and most arm64 kernels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: a cached property is kept in __dict__
 class Evidence:
     """All that a rule may look at: the facts, what was assumed, and the numbers that follow."""
 
@@ -41,6 +49,29 @@ class Evidence:
     fragmentation_ratio: float  # resident bytes for each byte of maxmemory
     numbers: Numbers | Unread  # Unread: the resident size is not known, and so nothing follows
     neighbours: tuple[Evidence, ...] = ()  # the other servers of the same machine
+
+    @cached_property
+    def largest_maxmemory_bytes(self) -> int:
+        """The largest maxmemory, in whole MiB, whose expected peak fits the limit; 0 where none does, or who knows.
+
+        A search that several remedies and the recommendation name: done once, and only if one of them is given.
+        """
+        limit, numbers = self.limit.value, self.numbers
+        if not isinstance(limit, int) or limit <= 0:
+            return 0
+        if isinstance(numbers, Unread) and self.maxmemory.value == 0:
+            # If it had this maxmemory: a size from which to scale where nothing gives one.
+            config = replace(self.server.config, maxmemory=limit)
+            bounded = gather(replace(self.server, config=config), self.node, self.assumptions, self.policy)
+            return bounded.largest_maxmemory_bytes
+        if isinstance(numbers, Unread) or numbers.estimate.resident_bytes <= 0:
+            return 0
+        if self.forks is False:
+            with_tables = numbers.save.base_bytes - numbers.others_bytes
+            resident = (limit - numbers.others_bytes - 1) * numbers.estimate.resident_bytes / with_tables
+        else:
+            resident = resident_that_fits(numbers.save, numbers.estimate.write_rate_per_second, limit)
+        return round_down_size(int(resident / self.fragmentation_ratio))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,12 @@
 
 A save copies the *distinct pages written*, not the bytes written. Worst case: all of them. Expected case: page
 occupancy, either for pages that are all alike (`occupancy_bytes`) or, where the shape of the data is known, region by
-region of equal allocations (`regions_bytes`). Source: docs/model.md; checked by `bgsafe verify` against real forks.
+region of equal allocations (`_regions_of`). Source: docs/model.md; checked by `bgsafe verify` against real forks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil, expm1, inf, isinf, log1p
 
 from checker.facts import Node, Process, major_minor
@@ -37,17 +38,20 @@ def copied_bytes(workload: Workload, writes: float) -> float:
 
     Monotone in `writes`. The peak over the child's life, where the child gives pages back while it saves.
     """
+    return copies_of(workload)(writes)
+
+
+def copies_of(workload: Workload) -> Callable[[float], float]:
+    """`copied_bytes` of one workload, as a function of the writes: a search asks it many times."""
     child = own = child_bytes(workload)
     if any(child_copies_values(population, workload) for population in workload.shape):
         own += copied_values_bytes(workload)
+    most = workload.resident_bytes + child
     if workload.regions_known:
-        clients = regions_bytes(workload, writes)
-    else:
-        unit = workload.copy_unit_bytes
-        clients = occupancy_bytes(
-            workload.resident_bytes, writes, pages_per_write=touched_per_write(workload), page=unit
-        )
-    return min(workload.resident_bytes + child, own + clients)
+        regions = _regions_of(workload)
+        return lambda writes: min(most, own + regions(writes))
+    resident, unit, each = workload.resident_bytes, workload.copy_unit_bytes, touched_per_write(workload)
+    return lambda writes: min(most, own + occupancy_bytes(resident, writes, pages_per_write=each, page=unit))
 
 
 def worst_copied_bytes(workload: Workload) -> float:
@@ -99,7 +103,7 @@ def writes_for_occupancy(resident: float, copied: float, *, pages_per_write: flo
     """The inverse: how many writes copy `copied` bytes; infinite where the copy may be as large as the original."""
     if copied <= 0:
         return 0.0
-    if copied >= resident:
+    if copied >= resident or pages_per_write <= 0:
         return inf
     return -log1p(-copied / resident) * resident / (pages_per_write * page)
 
@@ -114,28 +118,32 @@ def pages_per_write(value_bytes: float, page: int) -> float:
 # --- regions of equal allocations ------------------------------------------------------------------------------------
 
 
-def regions_bytes(workload: Workload, writes: float) -> float:
-    """Bytes copied region by region; the writes fall on the populations by their number of keys."""
+def _regions_of(workload: Workload) -> Callable[[float], float]:
+    """Writes → bytes copied region by region; the writes fall on the populations by their number of keys."""
     page = workload.page_size_bytes
     regions, keys = workload_regions(workload)
     if keys <= 0:
-        return 0.0
+        return lambda _writes: 0.0
     # Memory that the shape does not account for is fragmentation: the same slots on more pages, fewer to each.
     spread = workload.resident_bytes / shape_footprint_bytes(workload)
     spread = spread if spread > SPREAD_TOLERANCE_RATIO else 1.0
-    displaced = _displaced_ratio(workload, keys, writes)
+    dismisses = any(region.dismissable and _whole_pages_per_slot(region, page) > 0 for region in regions)
+    moments = [step / DISMISS_STEPS for step in range(1, DISMISS_STEPS + 1)] if dismisses else [1.0]
 
-    def live(progress: float) -> float:
-        """Bytes copied and not yet given back when the child is `progress` (0 … 1) through the data."""
-        touched = touched_ratio(workload.distribution, keys, writes * progress)
-        return sum(
-            _region_bytes(region, touched, displaced=displaced, progress=progress, page=page, spread=spread)
-            for region in regions
-        )
+    def copied(writes: float) -> float:
+        displaced = _displaced_ratio(workload, keys, writes)
 
-    if any(region.dismissable and _whole_pages_per_slot(region, page) > 0 for region in regions):
-        return max(live(step / DISMISS_STEPS) for step in range(1, DISMISS_STEPS + 1))
-    return live(1.0)
+        def live(progress: float) -> float:
+            """Bytes copied and not yet given back when the child is `progress` (0 … 1) through the data."""
+            touched = touched_ratio(workload.distribution, keys, writes * progress)
+            return sum(
+                _region_bytes(region, touched, displaced=displaced, progress=progress, page=page, spread=spread)
+                for region in regions
+            )
+
+        return max(live(progress) for progress in moments)
+
+    return copied
 
 
 def _displaced_ratio(workload: Workload, keys: float, writes: float) -> float:

@@ -4,6 +4,9 @@
 
 `base` is what the cgroup holds already and cannot give back. Everything but C, the copies, and what the buffers take
 per write is fixed, so the peak is monotone in the write rate and the budget is its exact inverse (docs/model.md).
+
+The inverses begin where the formula for pages that are all alike has its own, or at a straight line; what the formula
+leaves out is searched for. Whatever they begin with, they end where one evaluation fits and the next does not.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from checker.model.cow import copied_bytes, worst_copied_bytes
+from checker.model.cow import copies_of, touched_per_write, worst_copied_bytes, writes_for_occupancy
 from checker.model.workload import Workload
 from checker.units import KIB
 
@@ -23,6 +26,9 @@ FORK_KERNEL_BYTES = 200 * KIB
 
 SEARCH_RATIO = 1e-9
 """Where the search for a budget ends: far below anything that can be measured, and always on the side that fits."""
+
+STRIDE = 1000.0
+"""How much longer each next step away from a guess is: five span all that SEARCH_RATIO tells apart."""
 
 HIGHEST_RATE_PER_SECOND = 1e12
 """No server takes as many writes per second; where even these fit, any rate fits."""
@@ -48,8 +54,19 @@ def page_table_bytes(resident: float, page: int) -> float:
 
 def peak_bytes(save: Save, write_rate_per_second: float) -> float:
     """Expected bytes at the peak, at this write rate."""
-    writes = write_rate_per_second * save.seconds
-    return _fixed_bytes(save) + copied_bytes(save.workload, writes) + _buffer_bytes(save, writes)
+    return _peaks_of(save)(write_rate_per_second)
+
+
+def _peaks_of(save: Save) -> Callable[[float], float]:
+    """`peak_bytes` of one save, as a function of the write rate."""
+    fixed, copies, seconds = _fixed_bytes(save), copies_of(save.workload), save.seconds
+    per_write, most = save.buffer_bytes_per_write, save.buffer_limit_bytes
+
+    def peak(rate: float) -> float:
+        writes = rate * seconds
+        return fixed + copies(writes) + (min(most, per_write * writes) if per_write else 0.0)
+
+    return peak
 
 
 def worst_peak_bytes(save: Save) -> float:
@@ -60,18 +77,40 @@ def worst_peak_bytes(save: Save) -> float:
 
 def write_budget_per_second(save: Save, limit_bytes: float) -> float:
     """Highest write rate whose expected peak fits the limit: infinite where any rate fits, 0 where none does."""
-    if peak_bytes(save, HIGHEST_RATE_PER_SECOND) <= limit_bytes:
+    peaks = _peaks_of(save)
+    with_no_write = peaks(0.0)
+    if with_no_write > limit_bytes:
+        return 0.0
+    if peaks(HIGHEST_RATE_PER_SECOND) <= limit_bytes:
         return inf
-    return _largest(lambda rate: peak_bytes(save, rate) <= limit_bytes, 0.0, HIGHEST_RATE_PER_SECOND)
+    begin = _rate_by_formula(save, limit_bytes - with_no_write)
+    return largest(lambda rate: peaks(rate) - limit_bytes, begin, HIGHEST_RATE_PER_SECOND)
+
+
+def _rate_by_formula(save: Save, room_bytes: float) -> float:
+    """The budget for pages that are all alike and nothing else that grows; else where to begin."""
+    workload = save.workload
+    writes = writes_for_occupancy(
+        workload.resident_bytes,
+        room_bytes,
+        pages_per_write=touched_per_write(workload),
+        page=workload.copy_unit_bytes,
+    )
+    return writes / save.seconds if save.seconds else 0.0
 
 
 def resident_that_fits(save: Save, write_rate_per_second: float, limit_bytes: float) -> float:
     """Largest resident size of the same kind of data whose expected peak fits, at the same save throughput."""
 
-    def fits(resident: float) -> bool:
-        return peak_bytes(scaled(save, resident), write_rate_per_second) <= limit_bytes
+    def over(resident: float) -> float:
+        return peak_bytes(scaled(save, resident), write_rate_per_second) - limit_bytes
 
-    return _largest(fits, 0.0, limit_bytes)
+    none, now = over(0.0), over(save.workload.resident_bytes)
+    if none > 0:
+        return 0.0
+    # Without a shape the peak grows along straight lines, of which this is the longest.
+    begin = none / (none - now) * save.workload.resident_bytes if none < now else limit_bytes
+    return largest(over, begin, limit_bytes)
 
 
 def scaled(save: Save, resident: float) -> Save:
@@ -95,16 +134,49 @@ def _fixed_bytes(save: Save) -> float:
     return save.base_bytes + save.child_page_tables_bytes + FORK_KERNEL_BYTES + save.memory_file_bytes
 
 
-def _buffer_bytes(save: Save, writes: float) -> float:
-    return min(save.buffer_limit_bytes, save.buffer_bytes_per_write * writes) if save.buffer_bytes_per_write else 0.0
+def largest(over: Callable[[float], float], begin: float, highest: float) -> float:
+    """Largest value in [0, `highest`] at which a growing function is not above 0, as it is not at 0.
 
-
-def _largest(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """Largest value for which a property holds that never comes back once it is lost; `low` where it never holds."""
-    if not holds(low):
-        return low
-    while high - low > SEARCH_RATIO * max(1.0, high):  # below 1 the ratio is absolute, so that it ends near 0 too
-        # Halve the exponent while the answer may be orders of magnitude away, then the interval.
-        middle = (low * high) ** 0.5 if 0 < 16 * low < high else (low + high) / 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
+    `begin` is a guess: the nearer, the fewer evaluations. The answer is always a value that was tried and found to fit.
+    """
+    value = min(max(begin, 0.0), highest)
+    low, at_low, high, at_high = _step_out(over, value, over(value), highest)
+    turn = side = 0
+    while high - low > _hair(high):
+        # False position (Illinois), which creeps on some curves: every third step halves. None is below half a hair,
+        # so that the other end follows at once when one has arrived.
+        turn += 1
+        middle = low - at_low * (high - low) / (at_high - at_low) if turn % 3 else (low + high) / 2
+        middle = min(max(middle, low + _hair(high) / 2), high - _hair(high) / 2)
+        found = over(middle)
+        if found <= 0:
+            low, at_low, at_high = middle, found, at_high / 2 if side < 0 else at_high
+            side = -1
+        else:
+            high, at_high, at_low = middle, found, at_low / 2 if side > 0 else at_low
+            side = 1
     return low
+
+
+def _step_out(
+    over: Callable[[float], float], value: float, found: float, highest: float
+) -> tuple[float, float, float, float]:
+    """A value that fits and a larger one that does not, each with what was found there, around `value`."""
+    step = _hair(value)
+    while found <= 0 and value < highest:
+        above = min(highest, value + step)
+        at_above = over(above)
+        if at_above > 0:
+            return value, found, above, at_above
+        value, found, step = above, at_above, step * STRIDE
+    while found > 0 and value > 0:
+        below = max(0.0, value - step)
+        at_below = over(below)
+        if at_below <= 0:
+            return below, at_below, value, found
+        value, found, step = below, at_below, step * STRIDE
+    return value, found, value, found  # all of them fit, or none: there is nothing between
+
+
+def _hair(value: float) -> float:
+    return SEARCH_RATIO * max(1.0, value)  # below 1 it is absolute, so that a search near 0 ends

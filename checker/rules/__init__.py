@@ -70,8 +70,9 @@ def judge(
 ) -> Verdict:
     """Judge one server. `neighbours` are the other servers of the same machine."""
     assumptions, policy = assumptions or Assumptions(), policy or Policy()
+    evidence = gather(server, node, assumptions, policy)
     others = tuple(gather(other, node, assumptions, policy) for other in neighbours)
-    return _judged(replace(gather(server, node, assumptions, policy), neighbours=others))
+    return _judged(replace(evidence, neighbours=others) if others else evidence)
 
 
 def judge_all(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.estimate import Evidence, Numbers
 from checker.facts import Unlimited, Unread
 from checker.rules.rule import Rule, unread_finding
-from checker.rules.sizing import largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.sizing import sufficient_limit_bytes
 from checker.rules.words import raise_limit
 from checker.units import format_bytes, format_count, format_rate, format_redis_memory
 from checker.verdict import Finding
@@ -39,7 +39,7 @@ def check(evidence: Evidence) -> Finding | None:
             ID,
             "fail",
             f"{said}, {format_bytes(peak - limit)} over the limit of {format_bytes(limit)}: {_then(evidence)}",
-            _remedy(evidence, numbers, limit),
+            _remedy(evidence, numbers),
         )
     return Finding(ID, "pass", f"{said}, {format_bytes(limit - peak)} below the limit of {format_bytes(limit)}")
 
@@ -66,9 +66,9 @@ def _then(evidence: Evidence) -> str:
     return "the kernel swaps, then kills"
 
 
-def _remedy(evidence: Evidence, numbers: Numbers, limit: int) -> str:
+def _remedy(evidence: Evidence, numbers: Numbers) -> str:
     ways = [raise_limit(evidence, sufficient_limit_bytes(evidence, numbers))]
-    if fits := largest_maxmemory_bytes(evidence, limit):
+    if fits := evidence.largest_maxmemory_bytes:
         ways.append(f"lower maxmemory to {format_redis_memory(fits)}")
     if budget := numbers.estimate.write_budget_per_second:
         ways.append(f"write less while it saves (at most {format_rate(budget)}/s)")

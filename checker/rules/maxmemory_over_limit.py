@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule
-from checker.rules.sizing import grown_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.sizing import grown_bytes, sufficient_limit_bytes
 from checker.rules.words import raise_limit
 from checker.units import format_bytes, format_redis_memory
 from checker.verdict import Finding
@@ -28,7 +28,7 @@ def check(evidence: Evidence) -> Finding | None:
     said += f" = {format_bytes(grown)}" + (f", beside {format_bytes(others)} of others," if others else "")
     if grown + others < limit:
         return Finding(ID, "pass", f"{said} stays below the limit of {format_bytes(limit)}")
-    fits = largest_maxmemory_bytes(evidence, limit)
+    fits = evidence.largest_maxmemory_bytes
     lower = f"lower maxmemory to {format_redis_memory(fits)}, or " if fits else ""
     return Finding(
         ID,

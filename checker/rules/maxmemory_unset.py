@@ -12,7 +12,6 @@ from checker.engines import FORKING
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule, unread_finding
-from checker.rules.sizing import largest_maxmemory_bytes
 from checker.units import format_bytes, format_redis_memory
 from checker.verdict import Finding, Status
 
@@ -36,7 +35,7 @@ def check(evidence: Evidence) -> Finding | None:
         return unread_finding(ID, "maxmemory is not known", _declarable(evidence, bound))
     status: Status = "warn" if evidence.forks is False else "fail"
     message = f"nothing bounds the dataset below the limit of {format_bytes(limit)}: maxmemory is not set"
-    return Finding(ID, status, message, _remedy(evidence, limit))
+    return Finding(ID, status, message, _remedy(evidence))
 
 
 def _declarable(evidence: Evidence, bound: Unread) -> Unread:
@@ -46,8 +45,8 @@ def _declarable(evidence: Evidence, bound: Unread) -> Unread:
     return replace(bound, remedy=f"{bound.remedy}, or declare it: annotation bgsafe.io/maxmemory")
 
 
-def _remedy(evidence: Evidence, limit: int) -> str:
-    fits = largest_maxmemory_bytes(evidence, limit)
+def _remedy(evidence: Evidence) -> str:
+    fits = evidence.largest_maxmemory_bytes
     at_most = f"at most {format_redis_memory(fits)}" if fits else "well below the limit"
     also = ", on the primary too: a replica follows it" if evidence.server.config.replicaof is True else ""
     where = " (args: --maxmemory, or redis.conf)" if _by_manifest(evidence) else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from checker.estimate import Evidence
 from checker.facts import Unread
 from checker.rules.rule import Rule
-from checker.rules.sizing import grown_peak_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.sizing import grown_peak_bytes, sufficient_limit_bytes
 from checker.rules.words import raise_limit
 from checker.units import format_bytes, format_redis_memory
 from checker.verdict import Finding
@@ -27,7 +27,7 @@ def check(evidence: Evidence) -> Finding | None:
         return None  # it is judged at maxmemory already, or nothing bounds it
     message = f"grown to maxmemory {format_bytes(numbers.estimate.maxmemory_bytes or 0)}, a save peaks at "
     if peak > limit:
-        fits = largest_maxmemory_bytes(evidence, limit)
+        fits = evidence.largest_maxmemory_bytes
         lower = f"lower maxmemory to {format_redis_memory(fits)}, or " if fits else ""
         remedy = lower + raise_limit(evidence, sufficient_limit_bytes(evidence, numbers))
         return Finding(ID, "warn", f"{message}{format_bytes(peak)}, over the limit of {format_bytes(limit)}", remedy)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from checker.estimate import Evidence, Numbers
 from checker.facts import Unlimited, Unread
-from checker.rules.sizing import carefree_limit_bytes, grown_bytes, largest_maxmemory_bytes, sufficient_limit_bytes
+from checker.rules.sizing import carefree_limit_bytes, grown_bytes, sufficient_limit_bytes
 from checker.rules.words import fits_machine
 from checker.units import round_up_size
 from checker.verdict import Grade, Recommendation
@@ -24,13 +22,13 @@ def recommend(evidence: Evidence, grade: Grade) -> Recommendation:
         needed = None if isinstance(numbers, Unread) else carefree_limit_bytes(evidence, numbers)
         return Recommendation(limit_bytes=_limit(evidence, needed))
     unbounded = evidence.maxmemory.value == 0 and evidence.server.declared.dataset is None
-    fits = Recommendation(maxmemory_bytes=largest_maxmemory_bytes(evidence, limit) or None)
     if isinstance(numbers, Unread):
-        return fits if unbounded else Recommendation()
+        return Recommendation(maxmemory_bytes=_maxmemory(evidence) if unbounded else None)
     if not _expected_fits(evidence, numbers, limit):
-        return replace(fits, limit_bytes=_limit(evidence, sufficient_limit_bytes(evidence, numbers)))
+        needed = sufficient_limit_bytes(evidence, numbers)
+        return Recommendation(limit_bytes=_limit(evidence, needed), maxmemory_bytes=_maxmemory(evidence))
     if unbounded:
-        return fits
+        return Recommendation(maxmemory_bytes=_maxmemory(evidence))
     if evidence.forks is not False and numbers.estimate.peak_worst_bytes > limit:
         return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
     return Recommendation()
@@ -40,6 +38,10 @@ def _expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
     """What `expected-peak-over-limit` and `maxmemory-over-limit` compare."""
     needed = numbers.save.base_bytes if evidence.forks is False else numbers.estimate.peak_expected_bytes
     return needed <= limit and (grown_bytes(evidence) or 0) + numbers.others_bytes < limit
+
+
+def _maxmemory(evidence: Evidence) -> int | None:
+    return evidence.largest_maxmemory_bytes or None
 
 
 def _limit(evidence: Evidence, needed: int | None) -> int | None:

@@ -1,13 +1,11 @@
-"""Sizes with which a save fits: the limit for this data, and the data for this limit."""
+"""The limit with which a save of this data fits; for the data that fits this limit, see `Evidence`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isinf
 
-from checker.estimate import Evidence, Numbers, gather
-from checker.model.peak import peak_bytes, resident_that_fits, scaled, worst_peak_bytes
-from checker.units import round_down_size
+from checker.estimate import Evidence, Numbers
+from checker.model.peak import peak_bytes, scaled, worst_peak_bytes
 
 
 def grown_bytes(evidence: Evidence) -> int | None:
@@ -24,28 +22,6 @@ def grown_peak_bytes(evidence: Evidence, numbers: Numbers) -> int | None:
     if grown is None or not 0 < numbers.estimate.resident_bytes < grown:
         return None
     return round(peak_bytes(scaled(numbers.save, grown), numbers.estimate.write_rate_per_second))
-
-
-def largest_maxmemory_bytes(evidence: Evidence, limit: int) -> int:
-    """The largest maxmemory, in whole MiB, whose expected peak fits; 0 where none does or nothing is known."""
-    if not isinstance(evidence.numbers, Numbers) and evidence.maxmemory.value == 0:
-        evidence = _bounded(evidence, limit)
-    numbers = evidence.numbers
-    if not isinstance(numbers, Numbers) or numbers.estimate.resident_bytes <= 0:
-        return 0
-    if evidence.forks is False:
-        with_tables = numbers.save.base_bytes - numbers.others_bytes
-        resident = (limit - numbers.others_bytes - 1) * numbers.estimate.resident_bytes / with_tables
-    else:
-        resident = resident_that_fits(numbers.save, numbers.estimate.write_rate_per_second, limit)
-    return round_down_size(int(resident / evidence.fragmentation_ratio))
-
-
-def _bounded(evidence: Evidence, maxmemory: int) -> Evidence:
-    """The same server, if it had this maxmemory: a size from which to scale where nothing gives one."""
-    config = replace(evidence.server.config, maxmemory=maxmemory)
-    server = replace(evidence.server, config=config)
-    return gather(server, evidence.node, evidence.assumptions, evidence.policy)
 
 
 def sufficient_limit_bytes(evidence: Evidence, numbers: Numbers) -> int:

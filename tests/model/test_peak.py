@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from math import inf, isinf
+from math import exp, inf, isinf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.facts import Engine, Population
+from checker.model.cow import writes_for_occupancy
 from checker.model.peak import (
     FORK_KERNEL_BYTES,
+    HIGHEST_RATE_PER_SECOND,
+    SEARCH_RATIO,
     Save,
+    largest,
     page_table_bytes,
     peak_bytes,
     resident_that_fits,
@@ -51,6 +56,7 @@ def a_save(
     )
 
 
+DISTRIBUTIONS = st.sampled_from([Distribution(), Distribution("hot", 10)])
 SHAPES = st.sampled_from(
     [(), (Population(2_000_000, 100, 10),), (Population(300_000, 1000, 16),), (Population(10_000, 40_000, 12),)]
 )
@@ -119,27 +125,81 @@ def test_larger_pages_never_copy_less(rate: float, page: int, factor: int) -> No
     assert copied[0] <= copied[1] + 1
 
 
-@given(SHAPES, st.floats(0.001, 0.999), st.floats(0.5, 30))
-def test_the_budget_is_the_exact_inverse_of_the_peak(
-    shape: tuple[Population, ...], where: float, seconds: float
-) -> None:
-    save = a_save(shape=shape, seconds=seconds)
-    least, most = peak_bytes(save, 0), worst_peak_bytes(save)
-    limit = least + where * (most - least)
+SAVES = st.builds(
+    lambda save, others, buffers, files: replace(
+        save,
+        base_bytes=save.base_bytes + others,
+        buffer_bytes_per_write=buffers[0],
+        buffer_limit_bytes=buffers[1],
+        memory_file_bytes=files * save.workload.resident_bytes,
+    ),
+    st.builds(a_save, shape=SHAPES, seconds=st.floats(0.1, 60), distribution=DISTRIBUTIONS),
+    others=st.sampled_from([0, 50 * MIB, 3 * GIB]),
+    buffers=st.sampled_from([(0.0, 0.0), (200.0, 256 * MIB), (1100.0, 64 * MIB), (200.0, inf)]),
+    files=st.sampled_from([0, 1, 2]),
+)
+"""With regions and without, buffers with limits and without, files on tmpfs, others in the same cgroup."""
+
+HAIR = 1 + 2 * SEARCH_RATIO
+
+
+@given(SAVES, st.floats(0, 1.2))
+def test_the_budget_fits_and_a_hair_more_does_not(save: Save, where: float) -> None:
+    least = peak_bytes(save, 0)
+    limit = least + where * (min(worst_peak_bytes(save), least + 2 * GIB) - least)
     budget = write_budget_per_second(save, limit)
     if isinf(budget):
-        assert peak_bytes(save, 1e12) <= limit
-        return
-    assert peak_bytes(save, budget) <= limit
-    assert peak_bytes(save, budget * 1.000001 + 1e-6) >= limit - 1
+        assert peak_bytes(save, HIGHEST_RATE_PER_SECOND) <= limit
+    else:
+        assert peak_bytes(save, budget) <= limit < peak_bytes(save, budget * HAIR + 2 * SEARCH_RATIO)
 
 
-@given(st.floats(100, 50_000), st.integers(64, 4096))
-def test_the_resident_size_that_fits_fits_and_one_mib_more_does_not(rate: float, limit_mib: int) -> None:
-    save, limit = a_save(), limit_mib * MIB
+@given(SAVES, st.floats(0, 50_000), st.integers(0, 8192))
+def test_the_resident_size_that_fits_fits_and_a_hair_more_does_not(save: Save, rate: float, limit_mib: int) -> None:
+    limit = limit_mib * MIB
     resident = resident_that_fits(save, rate, limit)
-    assert peak_bytes(scaled(save, resident), rate) <= limit + 1
-    assert peak_bytes(scaled(save, resident + MIB), rate) > limit
+    if resident == 0:
+        assert peak_bytes(scaled(save, 1), rate) > limit
+    elif resident < limit:
+        assert peak_bytes(scaled(save, resident), rate) <= limit < peak_bytes(scaled(save, resident * HAIR + 1), rate)
+
+
+@given(st.floats(100, 50_000), st.floats(0.5, 30), st.floats(0.001, 0.999))
+def test_where_pages_are_all_alike_the_budget_is_the_formula_of_its_inverse(
+    rate: float, seconds: float, where: float
+) -> None:
+    save = a_save(seconds=seconds)
+    limit = peak_bytes(save, 0) + where * (peak_bytes(save, 1e12) - peak_bytes(save, 0) - 2 * MIB)
+    room = limit - peak_bytes(save, 0)
+    by_formula = writes_for_occupancy(400 * MIB, room, pages_per_write=3, page=4096) / seconds
+    assert write_budget_per_second(save, limit) == pytest.approx(by_formula, rel=3 * SEARCH_RATIO, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("curve", "answer"),
+    [
+        pytest.param(lambda x: x - 7.0, 7.0, id="a line"),
+        pytest.param(lambda x: -1.0 if x < 7 else 1.0, 7.0, id="a step"),
+        pytest.param(lambda x: x**9 - 7**9, 7.0, id="steep on one side"),
+        pytest.param(lambda x: 1 - exp(7 - x), 7.0, id="flat on one side"),
+        pytest.param(lambda x: x - 1e-30, 0.0, id="hardly above nothing"),
+        pytest.param(lambda x: -1.0, 100.0, id="all fit"),
+        pytest.param(lambda x: 1.0, 0.0, id="none fits"),
+    ],
+)
+@pytest.mark.parametrize("begin", [0.0, 1e-9, 6.999999999, 7.0, 8.0, 100.0, inf])
+def test_a_search_ends_on_the_side_that_fits_wherever_it_begins(
+    curve: Callable[[float], float], answer: float, begin: float
+) -> None:
+    asked = []
+
+    def over(value: float) -> float:
+        asked.append(value)
+        return curve(value)
+
+    found = largest(over, begin, 100.0)
+    assert found <= answer <= found + SEARCH_RATIO * max(1.0, 100.0)
+    assert len(asked) < 120  # a bisection alone takes 37, and one step in three is of one
 
 
 def test_buffers_grow_with_the_writes_up_to_their_limit() -> None:
