@@ -5,12 +5,14 @@ Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, sch
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from checker.facts import UNLIMITED, Cgroup, Limit, Maybe, Sourced, Unlimited, Unread
+from checker.facts import UNLIMITED, Cgroup, CgroupLevel, Limit, Maybe, Sourced, Unlimited, Unread
 from checker.probes import cgroup_v1, cgroup_v2, cri
 from checker.probes.files import exists, number, read_number, read_text
-from checker.probes.hierarchy import Hierarchy, Place, is_hidden, parse_membership, place
+from checker.probes.hierarchy import Hierarchy, Place, Version, is_hidden, parse_membership, place
 
 Cores = float | Unlimited | Unread
 
@@ -122,23 +124,53 @@ def _cpu_quota(where: Place | Unread) -> Cores:
     return smallest
 
 
-def read(proc: Path, hierarchies: tuple[Hierarchy, ...]) -> Maybe[Cgroup]:
-    """Read the control groups of the process whose /proc directory is given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a process is accounted. It holds until somebody moves the process, or its cgroup is removed."""
+
+    memory: Place
+    pids: Place | Unread
+    cpu: Place | Unread
+    pod_uid: str | None
+    container_id: str | None
+
+
+def locate(proc: Path, hierarchies: tuple[Hierarchy, ...]) -> Maybe[Places]:
+    """Find the control groups of the process whose /proc directory is given."""
+    where = str(proc / "cgroup")
     text = read_text(proc / "cgroup")
     if isinstance(text, Unread):
         return text
     membership = parse_membership(text)
-    memory = place(hierarchies, membership, "memory", str(proc / "cgroup"))
+    memory = place(hierarchies, membership, "memory", where)
     if isinstance(memory, Unread):
         return memory
-    version = memory.hierarchy.version
+    named = [path for path in (memory.path, *membership.values()) if cri.container_id(path) or cri.pod_uid(path)]
+    return Places(
+        memory=memory,
+        pids=place(hierarchies, membership, "pids", where),
+        cpu=place(hierarchies, membership, "cpu", where),
+        pod_uid=cri.pod_uid(named[0]) if named else None,
+        container_id=cri.container_id(named[0]) if named else None,
+    )
+
+
+def read_level(version: Version, directory: Path) -> CgroupLevel | None:
+    """Read one memory cgroup; None for a directory that has no limit to read (the true root of version 2)."""
     probe = cgroup_v2 if version == 2 else cgroup_v1
-    levels = tuple(probe.read(directory) for directory in memory.directories if exists(directory / probe.LIMIT_FILE))
+    return probe.read(directory) if exists(directory / probe.LIMIT_FILE) else None
+
+
+def read_at(places: Places, read_level: Callable[[Version, Path], CgroupLevel | None] = read_level) -> Cgroup:
+    """Read the control groups. `read_level` may remember a level that many processes share."""
+    memory = places.memory
+    version = memory.hierarchy.version
+    found = (read_level(version, directory) for directory in memory.directories)
+    levels = tuple(level for level in found if level is not None)
     hidden = is_hidden(memory.hierarchy)
     if version == 1 and hidden:
         levels = cgroup_v1.with_hidden_limit(levels)
-    pids_max, pids_current = _pids(place(hierarchies, membership, "pids", str(proc / "cgroup")))
-    named = [path for path in (memory.path, *membership.values()) if cri.container_id(path) or cri.pod_uid(path)]
+    pids_max, pids_current = _pids(places.pids)
     return Cgroup(
         version=version,
         path=memory.path,
@@ -146,7 +178,13 @@ def read(proc: Path, hierarchies: tuple[Hierarchy, ...]) -> Maybe[Cgroup]:
         ancestors_hidden=hidden,
         pids_max=pids_max,
         pids_current=pids_current,
-        cpu_quota_cores=_cpu_quota(place(hierarchies, membership, "cpu", str(proc / "cgroup"))),
-        pod_uid=cri.pod_uid(named[0]) if named else None,
-        container_id=cri.container_id(named[0]) if named else None,
+        cpu_quota_cores=_cpu_quota(places.cpu),
+        pod_uid=places.pod_uid,
+        container_id=places.container_id,
     )
+
+
+def read(proc: Path, hierarchies: tuple[Hierarchy, ...]) -> Maybe[Cgroup]:
+    """Read the control groups of the process whose /proc directory is given."""
+    places = locate(proc, hierarchies)
+    return places if isinstance(places, Unread) else read_at(places)
