@@ -268,6 +268,17 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedFork:
+    """A real fork of a server that was watched to its end."""
+
+    resident_bytes: int  # of the server, when it forked
+    copied_bytes: int  # until `seconds` after the fork
+    seconds: float  # how old the child was when the copies were counted
+    lifetime_seconds: float  # how old it became
+    writes: float | None  # in the same `seconds`; None: nobody counted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
     """What is under the data directory."""
 
@@ -320,6 +331,7 @@ class Server:
     info: Info | None = None  # None: nobody asked the server
     shape: tuple[Population, ...] = ()  # () is not known
     written: Maybe[Written] | None = None  # None: nobody asked for the measurement
+    forks: tuple[WatchedFork, ...] = ()  # newest last; () where nobody watches
     declared: Declared = field(default_factory=Declared)
     lines: Mapping[str, int] = field(default_factory=dict)  # field of a manifest ("resources.limits.memory") → line
     unread: tuple[Unread, ...] = ()  # everything else that could not be read, for the report

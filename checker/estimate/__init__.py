@@ -7,7 +7,7 @@ from functools import cached_property
 from math import isfinite, isinf
 from typing import Literal
 
-from checker.estimate import beside, inputs
+from checker.estimate import beside, inputs, watched
 from checker.estimate.binding import Binding, binding_limit, limit_source
 from checker.estimate.causes import fork_causes
 from checker.estimate.inputs import cpu_stretch_ratio
@@ -84,8 +84,13 @@ class Numbers:
     stretch_ratio: float = 1.0  # by how much a CPU limit lengthens the save
 
 
-def gather(server: Server, node: Node | None, assumptions: Assumptions, policy: Policy) -> Evidence:
-    """Put together everything that the rules need."""
+def gather(
+    server: Server, node: Node | None, assumptions: Assumptions, policy: Policy, *, best_guess: bool = False
+) -> Evidence:
+    """Put together everything that the rules need.
+
+    `best_guess`: take from watched forks what is most likely, for a prediction, and not what is safe to assume.
+    """
     if server.subject.source == "process" and server.process is None:
         node = None  # it was asked over the network: this machine is not its own
     causes, forks = fork_causes(server)
@@ -98,7 +103,15 @@ def gather(server: Server, node: Node | None, assumptions: Assumptions, policy: 
         numbers = resident
     else:
         numbers = _numbers(
-            server, node, assumptions, policy, causes=causes, resident=resident, binding=binding, maxmemory=maxmemory
+            server,
+            node,
+            assumptions,
+            policy,
+            causes=causes,
+            resident=resident,
+            binding=binding,
+            maxmemory=maxmemory,
+            best_guess=best_guess,
         )
     return Evidence(
         server=server,
@@ -140,13 +153,18 @@ def _numbers(
     resident: Sourced[int],
     binding: Binding,
     maxmemory: Sourced[Maybe[int]],
+    best_guess: bool,
 ) -> Numbers:
     page = node.page_size_bytes if node else DEFAULT_PAGE_SIZE_BYTES
     rate = inputs.write_rate(server, assumptions, policy, node, resident.value)
-    workload, shape_source = inputs.workload(
-        server, node, assumptions, resident=resident.value, page=page, rate=rate.value
-    )
     seconds, stretch = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
+    assumed = watched.Inputs(
+        workload=inputs.workload(server, node, assumptions, resident=resident.value, page=page, rate=rate.value),
+        rate=rate,
+        seconds=seconds,
+    )
+    found = watched.learned(assumed, server, assumptions, best_guess=best_guess)
+    workload, rate, seconds = found.workload.value, found.rate, found.seconds
     tables = _page_tables_bytes(server, resident.value, page)
     own = resident.value + tables
     held = _held_between_saves(server, binding, tables)
@@ -186,7 +204,7 @@ def _numbers(
             else maxmemory.source,
             "page_size_bytes": "the machine" if node else "assumed: no machine is known",
             "write_rate_per_second": rate.source,
-            "pages_per_write": shape_source,
+            "pages_per_write": found.workload.source,
             "save_seconds": seconds.source,
             "peak_expected_bytes": _peak_source(save, own, tables),
         },

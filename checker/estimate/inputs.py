@@ -140,7 +140,7 @@ def _writes_that_dirty(written: Written, resident: int, pages_per_write: float, 
 
 def workload(
     server: Server, node: Node | None, assumptions: Assumptions, *, resident: int, page: int, rate: float
-) -> tuple[Workload, str]:
+) -> Sourced[Workload]:
     """What is written to, and where that is known from: counted pages, then a stated or sampled shape, then a bound."""
     shape, source = _shape(server, assumptions)
     counted = None
@@ -169,7 +169,7 @@ def workload(
         source = f"upper bound for small values: {why}"
         if average is not None and average > page:
             source = f"values of {format_bytes(average)} on average (INFO): {why}"
-    return made, source
+    return Sourced(made, source)
 
 
 def _shape(server: Server, assumptions: Assumptions) -> tuple[tuple[Population, ...], str]:
