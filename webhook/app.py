@@ -21,9 +21,9 @@ from werkzeug.exceptions import (
 
 from checker.deadline import within
 from checker.facts import Maybe, Unread
+from checker.log import log as write_event
 from checker.policy import Policy
 from checker.units import MIB
-from webhook.log import log as write_event
 from webhook.metrics import Metrics
 from webhook.review import MalformedReviewError, Request, Reviewed, parse, review
 from webhook.wsgi import RECEIVED

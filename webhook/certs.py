@@ -16,8 +16,8 @@ from typing import Final, Literal
 from checker.cluster.api import ConflictError
 from checker.cluster.certificates import Store, WebhookConfiguration
 from checker.facts import Maybe, Unread
+from checker.log import log
 from webhook.issuing import Lifetimes, Pair, make_authority, make_serving
-from webhook.log import log
 
 Step = Literal["create", "introduce", "promote", "issue", "forget"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from checker.cluster.api import ClusterError
 from checker.cluster.certificates import Store
 from checker.facts import Maybe, Unread
+from checker.log import log
 from checker.policy import Policy
 from checker.policy_file import PolicyError, load
 from webhook.certs import Place, keep, utc_now
-from webhook.log import log
 from webhook.tls import Serving
 
 LOOK_SECONDS = 60.0

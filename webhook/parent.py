@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
-from webhook.log import log
+from checker.log import log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from traceback import extract_tb
 from typing import Final
 
 from checker.facts import Maybe, Unread
+from checker.log import log
 from webhook.connection import Connection, Limits, Shared
-from webhook.log import log
 from webhook.tls import Serving, context
 from webhook.wsgi import Application, Request, Response, call, plain
 

@@ -194,7 +194,8 @@ def read_config(link: Link) -> Maybe[tuple[Directive, ...]]:
     return directives_of(values, link.where)
 
 
-def _read_info(link: Link) -> Mapping[str, str] | Unread:
+def read_fields(link: Link) -> Mapping[str, str] | Unread:
+    """Ask for INFO."""
     replies = link.call(("INFO",))
     if isinstance(replies, Unread):
         return replies
@@ -221,7 +222,7 @@ def read(
     with connect(url, password, timeout_seconds, extra_seconds=rate_seconds + bool(sample) * sample_seconds) as link:
         if isinstance(link, Unread):
             return link
-        before = _read_info(link)
+        before = read_fields(link)
         if isinstance(before, Unread):
             return before
         if before.get("redis_mode") == "sentinel":
@@ -230,7 +231,7 @@ def read(
         directives = read_config(link)
         shape = sampling.read(link, keyspace(before), sample, sample_seconds) if sample else None
         sleep(max(0.0, rate_seconds - (time.monotonic() - start)))
-        after = _read_info(link)
+        after = read_fields(link)
         seconds = time.monotonic() - start
     rate = after if isinstance(after, Unread) else write_rate(before, after, seconds, label(url))
     fields = before if isinstance(after, Unread) else after

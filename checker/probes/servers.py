@@ -84,8 +84,11 @@ def may_be_server(program: str, comm: str) -> bool:
     return program in EXECUTABLES or called in _BY_COMM or called != program[:COMM_LENGTH]
 
 
-def look_at(proc: Path) -> Found | Unread | None:
-    """Look at one process: `None` when it is nothing of Redis' or gone, `Unread` when it may be and cannot be told."""
+def glance(proc: Path) -> tuple[str, Maybe[str]] | None:
+    """Return `comm` and the file that runs; `None` when that is nothing of Redis', or gone.
+
+    Neither can make the reader wait, whatever state the process is in; `cmdline` can (docs/architecture.md).
+    """
     comm = read_text(proc / "comm", 4096)
     if isinstance(comm, Unread):
         return None  # gone: comm is open to everybody
@@ -96,6 +99,15 @@ def look_at(proc: Path) -> Found | Unread | None:
         if not may_be_server(program, called) or _INTERPRETERS.fullmatch(program):
             return None
         executable = without_deleted(executable)
+    return called, executable
+
+
+def look_at(proc: Path) -> Found | Unread | None:
+    """Look at one process: `None` when it is nothing of Redis' or gone, `Unread` when it may be and cannot be told."""
+    glanced = glance(proc)
+    if glanced is None:
+        return None
+    called, executable = glanced
     cmdline = read_cmdline(proc)
     kind = classify(executable, called, parse_cmdline(cmdline)) if isinstance(cmdline, bytes) else None
     if not cmdline or (isinstance(cmdline, bytes) and kind is None):
