@@ -90,6 +90,14 @@ class Node:
     thp_defrag: Maybe[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node where a pod may be put, by its scheduling constraints."""
+
+    name: str
+    node: Maybe[Node]  # Unread: no agent told of it
+
+
 # --- control groups --------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,8 @@ from checker.estimate import beside, inputs, watched
 from checker.estimate.binding import Binding, binding_limit, limit_source
 from checker.estimate.causes import fork_causes
 from checker.estimate.inputs import cpu_stretch_ratio
-from checker.facts import CgroupLevel, Limit, Maybe, Node, Server, Sourced, Unread
+from checker.estimate.landing import fork_on_any, forks_on, meeting_node
+from checker.facts import Candidate, CgroupLevel, Limit, Maybe, Node, Server, Sourced, Unread
 from checker.model.cow import copied_bytes, touched_per_write, worst_copied_bytes
 from checker.model.overcommit import Fork, judge_fork
 from checker.model.peak import (
@@ -49,6 +50,7 @@ class Evidence:
     fragmentation_ratio: float  # resident bytes for each byte of maxmemory
     numbers: Numbers | Unread  # Unread: the resident size is not known, and so nothing follows
     neighbours: tuple[Evidence, ...] = ()  # the other servers of the same machine
+    landing_forks: tuple[tuple[str, Fork], ...] = ()  # of a server that runs nowhere yet: (node, what its kernel says)
 
     @cached_property
     def largest_maxmemory_bytes(self) -> int:
@@ -85,12 +87,20 @@ class Numbers:
 
 
 def gather(
-    server: Server, node: Node | None, assumptions: Assumptions, policy: Policy, *, best_guess: bool = False
+    server: Server,
+    node: Node | None,
+    assumptions: Assumptions,
+    policy: Policy,
+    *,
+    landing: tuple[Candidate, ...] = (),
+    best_guess: bool = False,
 ) -> Evidence:
-    """Put together everything that the rules need.
+    """Put together everything that the rules need. A server that runs nowhere has no node, and maybe a landing.
 
     `best_guess`: take from watched forks what is most likely, for a prediction, and not what is safe to assume.
     """
+    if node is None:
+        node = meeting_node(landing)
     if server.subject.source == "process" and server.process is None:
         node = None  # it was asked over the network: this machine is not its own
     causes, forks = fork_causes(server)
@@ -113,6 +123,7 @@ def gather(
             maxmemory=maxmemory,
             best_guess=best_guess,
         )
+    landing_forks = () if isinstance(resident, Unread) else forks_on(landing, resident.value)
     return Evidence(
         server=server,
         node=node,
@@ -120,12 +131,13 @@ def gather(
         policy=policy,
         causes=causes,
         forks=forks,
-        fork=_fork(server, node),
+        fork=fork_on_any(landing_forks, len(landing)) if landing_forks else _fork(server, node),
         limit=binding.limit,
         limit_level=binding.level,
         maxmemory=maxmemory,
         fragmentation_ratio=fragmentation.value,
         numbers=numbers,
+        landing_forks=landing_forks,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from checker.estimate import Evidence, gather
-from checker.facts import Node, Server, Unread
+from checker.facts import Candidate, Node, Server, Unread
 from checker.policy import Assumptions, Policy
 from checker.rules import (
     assumed_inputs,
@@ -67,10 +67,13 @@ def judge(
     assumptions: Assumptions | None = None,
     policy: Policy | None = None,
     neighbours: Sequence[Server] = (),
+    *,
+    landing: tuple[Candidate, ...] = (),
 ) -> Verdict:
-    """Judge one server. `neighbours` are the other servers of the same machine."""
+    """Judge one server. `neighbours` are the other servers of the same machine, `landing` the nodes of one that runs on
+    none yet."""
     assumptions, policy = assumptions or Assumptions(), policy or Policy()
-    evidence = gather(server, node, assumptions, policy)
+    evidence = gather(server, node, assumptions, policy, landing=landing)
     others = tuple(gather(other, node, assumptions, policy) for other in neighbours)
     return _judged(replace(evidence, neighbours=others) if others else evidence)
 

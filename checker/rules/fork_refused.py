@@ -21,6 +21,8 @@ def check(evidence: Evidence) -> Finding | None:
     fork = evidence.fork
     if evidence.forks is False:
         return Finding(ID, "pass", "nothing makes this server fork")
+    if evidence.landing_forks:
+        return _where_it_may_land(evidence)
     if evidence.node is None or (evidence.server.process is None and fork.outcome == "unknown"):
         return None  # no node, no process: nothing to ask the kernel's rule about
     if fork.outcome == "refused":
@@ -40,6 +42,17 @@ def check(evidence: Evidence) -> Finding | None:
         )
     spare = f", {format_bytes(margin)} to spare" if margin is not None else ""
     return Finding(ID, "pass", f"the fork is granted{spare}: {fork.reason}")
+
+
+def _where_it_may_land(evidence: Evidence) -> Finding:
+    """For a pod that is not placed yet: the nodes that it may be put on, of which agents have told."""
+    fork, outcomes = evidence.fork, {fork.outcome for _, fork in evidence.landing_forks}
+    if fork.outcome == "refused":
+        return Finding(ID, "fail", fork.reason, "set vm.overcommit_memory=1 on them, or let the pod go to other nodes")
+    if outcomes == {"granted"}:
+        return Finding(ID, "pass", fork.reason)
+    away = "set vm.overcommit_memory=1 on them, or keep the pod off them (nodeSelector, affinity)"
+    return Finding(ID, "warn", fork.reason, away)
 
 
 def _remedy(fork: Fork) -> str:
