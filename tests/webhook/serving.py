@@ -135,11 +135,17 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 @contextmanager
 def started(
-    command: Sequence[str], port: int, authority: Pair, stderr: Path, *, until_ready: bool = True
+    command: Sequence[str],
+    port: int,
+    authority: Pair,
+    stderr: Path,
+    *,
+    until_ready: bool = True,
+    python: str = sys.executable,
 ) -> Iterator[Running]:
     """Start it, wait until it is ready, and end it."""
     with stderr.open("wb") as output:
-        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=output)
+        process = subprocess.Popen([python, *command], stdout=subprocess.DEVNULL, stderr=output)
     running = Running(process, port, authority, stderr)
     try:
         if until_ready:
