@@ -8,6 +8,7 @@ from typing import Literal
 
 from checker.facts import Server
 from checker.model.overcommit import Fork
+from checker.model.peak import Save
 
 Status = Literal["pass", "warn", "fail", "unknown", "ignored"]
 Grade = Literal["safe", "risky", "unsafe", "unknown"]
@@ -70,3 +71,4 @@ class Verdict:
     fork: Fork
     findings: tuple[Finding, ...]
     recommendation: Recommendation
+    save: Save | None = None  # what the estimate was computed from, for "what if"; None: there is no estimate

@@ -10,13 +10,14 @@ from typing import Literal
 from checker.estimate import beside, inputs, watched
 from checker.estimate.binding import Binding, binding_limit, limit_source
 from checker.estimate.causes import fork_causes
-from checker.estimate.inputs import cpu_stretch_ratio
 from checker.estimate.landing import fork_on_any, forks_on, meeting_node
 from checker.facts import Candidate, CgroupLevel, Limit, Maybe, Node, Server, Sourced, Unread
 from checker.model.cow import copied_bytes, touched_per_write, worst_copied_bytes
+from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.overcommit import Fork, judge_fork
 from checker.model.peak import (
     Save,
+    lifetime_seconds,
     page_table_bytes,
     peak_bytes,
     resident_that_fits,
@@ -27,7 +28,7 @@ from checker.policy import Assumptions, Policy
 from checker.units import format_bytes, round_down_size
 from checker.verdict import Cause, Estimate
 
-__all__ = ["DEFAULT_PAGE_SIZE_BYTES", "Evidence", "Numbers", "cpu_stretch_ratio", "gather"]
+__all__ = ["DEFAULT_PAGE_SIZE_BYTES", "Evidence", "Numbers", "gather"]
 
 DEFAULT_PAGE_SIZE_BYTES = 4096
 """Where no machine is known (a manifest): x86-64, and most arm64 kernels."""
@@ -169,27 +170,33 @@ def _numbers(
 ) -> Numbers:
     page = node.page_size_bytes if node else DEFAULT_PAGE_SIZE_BYTES
     rate = inputs.write_rate(server, assumptions, policy, node, resident.value)
-    seconds, stretch = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
+    seconds, cores = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
     assumed = watched.Inputs(
         workload=inputs.workload(server, node, assumptions, resident=resident.value, page=page, rate=rate.value),
         rate=rate,
         seconds=seconds,
     )
     found = watched.learned(assumed, server, assumptions, best_guess=best_guess)
-    workload, rate, seconds = found.workload.value, found.rate, found.seconds
+    if found.seconds is not seconds:
+        cores = None  # watched forks have the CPU limit in their time already
+    # What the time was computed with: a rate that watched forks correct stretches it anew.
+    unstretched = found.seconds.value / cpu_stretch_ratio(cores, rate.value)
+    workload, rate = found.workload.value, found.rate
     tables = _page_tables_bytes(server, resident.value, page)
     own = resident.value + tables
     held = _held_between_saves(server, binding, tables)
     per_write, buffer_limit = beside.buffers(server, causes, workload)
     save = Save(
         workload=workload,
-        seconds=seconds.value,
+        seconds=unstretched,
         base_bytes=own if held is None else max(own, held),
         child_page_tables_bytes=tables,
         buffer_bytes_per_write=per_write,
         buffer_limit_bytes=buffer_limit,
         memory_file_bytes=beside.memory_file_bytes(server, causes, resident.value, held_known=held is not None),
+        cpu_limit_cores=cores,
     )
+    lifetime = lifetime_seconds(save, rate.value)
     limit = binding.limit.value if isinstance(binding.limit.value, int) else None
     worst, expected = round(_worst_peak_bytes(save, rate.value)), round(peak_bytes(save, rate.value))
     budget = None if limit is None else write_budget_per_second(save, limit)
@@ -199,10 +206,10 @@ def _numbers(
         limit_bytes=limit,
         page_size_bytes=page,
         write_rate_per_second=rate.value,
-        save_seconds=seconds.value,
+        save_seconds=lifetime,
         pages_per_write=touched_per_write(workload),
         cow_worst_bytes=round(worst_copied_bytes(workload)),
-        cow_expected_bytes=round(copied_bytes(workload, rate.value * seconds.value)),
+        cow_expected_bytes=round(copied_bytes(workload, rate.value * lifetime)),
         peak_worst_bytes=worst,
         peak_expected_bytes=expected,
         headroom_worst_bytes=None if limit is None else limit - worst,
@@ -217,11 +224,13 @@ def _numbers(
             "page_size_bytes": "the machine" if node else "assumed: no machine is known",
             "write_rate_per_second": rate.source,
             "pages_per_write": found.workload.source,
-            "save_seconds": seconds.source,
+            "save_seconds": found.seconds.source,
             "peak_expected_bytes": _peak_source(save, own, tables),
         },
     )
-    return Numbers(save=save, estimate=estimate, others_bytes=round(save.base_bytes) - own, stretch_ratio=stretch)
+    others = round(save.base_bytes) - own
+    stretch = cpu_stretch_ratio(cores, rate.value)
+    return Numbers(save=save, estimate=estimate, others_bytes=others, stretch_ratio=stretch)
 
 
 def _page_tables_bytes(server: Server, resident: int, page: int) -> int:
@@ -246,7 +255,7 @@ def _worst_peak_bytes(save: Save, rate: float) -> float:
     """The worst case; of buffers without a limit it can only count what is expected, and Redis' default at least."""
     if isfinite(save.buffer_limit_bytes):
         return worst_peak_bytes(save)
-    expected = save.buffer_bytes_per_write * rate * save.seconds
+    expected = save.buffer_bytes_per_write * rate * lifetime_seconds(save, rate)
     return worst_peak_bytes(replace(save, buffer_limit_bytes=max(expected, beside.DEFAULT_REPLICA_BUFFER_BYTES)))
 
 

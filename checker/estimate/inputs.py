@@ -6,17 +6,15 @@ declared, the policy's default.
 
 from __future__ import annotations
 
-from checker.facts import Maybe, Node, Population, Server, Sourced, Unlimited, Unread, Written
+from checker.facts import Maybe, Node, Population, Server, Sourced, Unread, Written
 from checker.model.cow import PAGES_PER_SMALL_WRITE, copy_unit_bytes, writes_for_occupancy
+from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.workload import Workload
 from checker.policy import Assumptions, Distribution, Policy
 from checker.units import GIB, format_bytes, format_count
 
 DEFAULT_KEY_BYTES = 16
 """A judgement for `--keys` without the names' length: `session:01234567`."""
-
-WRITE_CPU_SECONDS = 15e-6
-"""CPU time that the server takes for one small write: a judgement, from 60,000–70,000 writes/s on one core."""
 
 MOST_DIRTY_RATIO = 0.999
 """Above this nearly all pages are written, and from then on the count no longer tells how often."""
@@ -91,25 +89,27 @@ def write_rate(
 
 def save_seconds(
     server: Server, assumptions: Assumptions, policy: Policy, resident: int, rate: float
-) -> tuple[Sourced[float], float]:
-    """How long a child lives, and by how much a CPU limit stretches that (1: not at all).
+) -> tuple[Sourced[float], float | None]:
+    """How long a child lives, and the CPU limit (cores) that stretches that; None where none does.
 
     A time that was measured or stated has the CPU limit in it already. INFO's is in whole seconds: within the second
     that they leave open, the throughput decides.
     """
     if assumptions.save_seconds is not None:
-        return Sourced(assumptions.save_seconds, "--save-seconds"), 1.0
+        return Sourced(assumptions.save_seconds, "--save-seconds"), None
     throughput = _throughput(server, assumptions, policy)
-    stretch = cpu_stretch_ratio(server.cpu_limit_cores, rate)
+    limit = server.cpu_limit_cores
+    cores = float(limit) if isinstance(limit, int | float) and limit > 0 else None
+    stretch = cpu_stretch_ratio(cores, rate)
     seconds = resident / throughput.value * stretch
     last = server.info.rdb_last_bgsave_time_sec if server.info else None
     measured = isinstance(last, int) and last >= 0 and resident <= (last + 1) * FASTEST_SAVE_PER_SECOND
     if measured and isinstance(last, int) and assumptions.save_throughput_per_second is None:
-        return Sourced(min(max(seconds, float(last)), last + 1.0), f"INFO rdb_last_bgsave_time_sec {last}"), 1.0
+        return Sourced(min(max(seconds, float(last)), last + 1.0), f"INFO rdb_last_bgsave_time_sec {last}"), None
     source = f"{format_bytes(resident)} at {format_bytes(throughput.value)}/s, {throughput.source}"
     if stretch > 1:
         source += f", × {stretch:.2f} under the CPU limit"
-    return Sourced(seconds, source), stretch
+    return Sourced(seconds, source), cores
 
 
 def _throughput(server: Server, assumptions: Assumptions, policy: Policy) -> Sourced[int]:
@@ -118,18 +118,6 @@ def _throughput(server: Server, assumptions: Assumptions, policy: Policy) -> Sou
     if server.declared.save_throughput_per_second is not None:
         return Sourced(server.declared.save_throughput_per_second, "annotation bgsafe.io/save-throughput")
     return Sourced(policy.save_throughput_per_second, f"policy ({policy.source})")
-
-
-def cpu_stretch_ratio(limit: float | Unlimited | Unread, rate: float) -> float:
-    """How much longer a save takes under a CPU limit: the child wants one core, and the server takes its own first.
-
-    Under the completely fair scheduler neither of two busy processes gets less than half.
-    """
-    if not isinstance(limit, int | float) or limit <= 0:
-        return 1.0
-    server = min(1.0, rate * WRITE_CPU_SECONDS)
-    child = max(limit / 2, limit - server)
-    return max(1.0, 1.0 / child)
 
 
 def _writes_that_dirty(written: Written, resident: int, pages_per_write: float, page: int) -> float:

@@ -8,6 +8,7 @@ region of equal allocations (`_regions_of`). Source: docs/model.md; checked by `
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import ceil, expm1, inf, isinf, log1p
 
 from checker.facts import Node, Process, major_minor
@@ -43,15 +44,44 @@ def copied_bytes(workload: Workload, writes: float) -> float:
 
 def copies_of(workload: Workload) -> Callable[[float], float]:
     """`copied_bytes` of one workload, as a function of the writes: a search asks it many times."""
-    child = own = child_bytes(workload)
+    live, moments = _live_of(workload), _moments(workload)
+    return lambda writes: max(live(writes, progress) for progress in moments)
+
+
+def live_copies(workload: Workload, writes: float) -> Callable[[float], float]:
+    """Bytes copied and not given back, by the progress (0 … 1) of a child whose life sees `writes` writes."""
+    live = _live_of(workload)
+    return lambda progress: live(writes, progress)
+
+
+def gives_back(workload: Workload) -> bool:
+    """Does the child give whole pages back while it saves, so that the most copies live before its end?"""
+    if not workload.regions_known:
+        return False
+    regions, _ = workload_regions(workload)
+    page = workload.page_size_bytes
+    return any(region.dismissable and whole_pages_per_slot(region, page) > 0 for region in regions)
+
+
+def _moments(workload: Workload) -> list[float]:
+    """When copies may be at their most."""
+    return [step / DISMISS_STEPS for step in range(1, DISMISS_STEPS + 1)] if gives_back(workload) else [1.0]
+
+
+def _live_of(workload: Workload) -> Callable[[float, float], float]:
+    """Writes and progress → bytes that live, the child's own included; at most all of them."""
+    child, values = child_bytes(workload), 0.0
     if any(child_copies_values(population, workload) for population in workload.shape):
-        own += copied_values_bytes(workload)
+        values = copied_values_bytes(workload)
     most = workload.resident_bytes + child
     if workload.regions_known:
         regions = _regions_of(workload)
-        return lambda writes: min(most, own + regions(writes))
+        return lambda writes, progress: min(most, child + values * progress + regions(writes, progress))
     resident, unit, each = workload.resident_bytes, workload.copy_unit_bytes, touched_per_write(workload)
-    return lambda writes: min(most, own + occupancy_bytes(resident, writes, pages_per_write=each, page=unit))
+    return lambda writes, progress: min(
+        most,
+        child + values * progress + occupancy_bytes(resident, writes * progress, pages_per_write=each, page=unit),
+    )
 
 
 def worst_copied_bytes(workload: Workload) -> float:
@@ -65,7 +95,7 @@ def touched_per_write(workload: Workload) -> float:
     if workload.regions_known:
         regions, keys = workload_regions(workload)
         displaced = _displaced_ratio(workload, keys, 1.0)
-        touches = (_pages_per_slot(region, page, displaced) * region.slots * region.target_ratio for region in regions)
+        touches = (pages_per_slot(region, page, displaced) * region.slots * region.target_ratio for region in regions)
         return sum(touches) / keys
     if workload.measured_pages_per_write is not None:
         return workload.measured_pages_per_write
@@ -118,32 +148,30 @@ def pages_per_write(value_bytes: float, page: int) -> float:
 # --- regions of equal allocations ------------------------------------------------------------------------------------
 
 
-def _regions_of(workload: Workload) -> Callable[[float], float]:
-    """Writes → bytes copied region by region; the writes fall on the populations by their number of keys."""
+def _regions_of(workload: Workload) -> Callable[[float, float], float]:
+    """Writes and progress → live copies, region by region; the writes fall on the populations by their keys."""
     page = workload.page_size_bytes
     regions, keys = workload_regions(workload)
     if keys <= 0:
-        return lambda _writes: 0.0
-    # Memory that the shape does not account for is fragmentation: the same slots on more pages, fewer to each.
+        return lambda _writes, _progress: 0.0
+    spread = spread_ratio(workload)
+    displaced_of = lru_cache(maxsize=2)(lambda writes: _displaced_ratio(workload, keys, writes))
+
+    def live(writes: float, progress: float) -> float:
+        touched = touched_ratio(workload.distribution, keys, writes * progress)
+        displaced = displaced_of(writes)
+        return sum(
+            _region_bytes(region, touched, displaced=displaced, progress=progress, page=page, spread=spread)
+            for region in regions
+        )
+
+    return live
+
+
+def spread_ratio(workload: Workload) -> float:
+    """Memory that the shape does not account for is fragmentation: the same slots on more pages, fewer to each."""
     spread = workload.resident_bytes / shape_footprint_bytes(workload)
-    spread = spread if spread > SPREAD_TOLERANCE_RATIO else 1.0
-    dismisses = any(region.dismissable and _whole_pages_per_slot(region, page) > 0 for region in regions)
-    moments = [step / DISMISS_STEPS for step in range(1, DISMISS_STEPS + 1)] if dismisses else [1.0]
-
-    def copied(writes: float) -> float:
-        displaced = _displaced_ratio(workload, keys, writes)
-
-        def live(progress: float) -> float:
-            """Bytes copied and not yet given back when the child is `progress` (0 … 1) through the data."""
-            touched = touched_ratio(workload.distribution, keys, writes * progress)
-            return sum(
-                _region_bytes(region, touched, displaced=displaced, progress=progress, page=page, spread=spread)
-                for region in regions
-            )
-
-        return max(live(progress) for progress in moments)
-
-    return copied
+    return spread if spread > SPREAD_TOLERANCE_RATIO else 1.0
 
 
 def _displaced_ratio(workload: Workload, keys: float, writes: float) -> float:
@@ -166,12 +194,12 @@ def _region_bytes(
     if touched <= 0:
         return 0.0
     total_pages = region.slots * region.slot_bytes * spread / page
-    touching = _pages_per_slot(region, page, displaced) * region.slots / total_pages  # slots that reach into a page
+    touching = pages_per_slot(region, page, displaced) * region.slots / total_pages  # slots that reach into a page
     if region.dismissable:
-        whole = _whole_pages_per_slot(region, page)
+        whole = whole_pages_per_slot(region, page)
         if whole > 0:
             edge_pages = total_pages - whole * region.slots
-            edge_touching = (_pages_per_slot(region, page, displaced) - whole) * region.slots / max(edge_pages, 1e-9)
+            edge_touching = (pages_per_slot(region, page, displaced) - whole) * region.slots / max(edge_pages, 1e-9)
             edges = edge_pages * _any_of(edge_touching, touched) if edge_pages > 0 else 0.0
             return page * (edges + whole * region.slots * (1 - progress) * touched)
     return page * total_pages * _any_of(touching, touched)
@@ -186,14 +214,14 @@ def _any_of(count: float, ratio: float) -> float:
     return -expm1(count * log1p(-ratio))
 
 
-def _pages_per_slot(region: Region, page: int, displaced: float) -> float:
+def pages_per_slot(region: Region, page: int, displaced: float) -> float:
     """Pages that a written slot reaches into, on average over where it may begin, and those of its other pieces."""
     written = ceil(region.written_bytes / region.alignment) * region.alignment
     elsewhere = region.scattered_pieces + displaced * region.displaced_pieces
     return 1 + (written - region.alignment) / page + elsewhere
 
 
-def _whole_pages_per_slot(region: Region, page: int) -> float:
+def whole_pages_per_slot(region: Region, page: int) -> float:
     """Whole pages inside a slot, on average: what madvise gives back (zmadvise_dontneed() in src/zmalloc.c)."""
     usable = region.slot_bytes
     if region.alignment == _LARGE_ALIGNMENT:

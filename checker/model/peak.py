@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from checker.model.cow import copies_of, touched_per_write, worst_copied_bytes, writes_for_occupancy
+from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.workload import Workload
 from checker.units import KIB
 
@@ -39,12 +40,18 @@ class Save:
     """One child's life: what it works on, for how long, and what stands in memory beside it."""
 
     workload: Workload
-    seconds: float
+    seconds: float  # without the CPU limit, where there is one
     base_bytes: float  # unreclaimable now: resident, page tables, other processes, tmpfs
     child_page_tables_bytes: float
     buffer_bytes_per_write: float = 0.0  # replica output and AOF rewrite buffers: grow with every write
     buffer_limit_bytes: float = inf  # … up to here
     memory_file_bytes: float = 0.0  # what the save writes to a tmpfs of the same cgroup
+    cpu_limit_cores: float | None = None  # None: no limit, or `seconds` was measured or stated with it
+
+
+def lifetime_seconds(save: Save, write_rate_per_second: float) -> float:
+    """How long the child lives at this write rate: writes take CPU time from it, where that is limited."""
+    return save.seconds * cpu_stretch_ratio(save.cpu_limit_cores, write_rate_per_second)
 
 
 def page_table_bytes(resident: float, page: int) -> float:
@@ -59,11 +66,11 @@ def peak_bytes(save: Save, write_rate_per_second: float) -> float:
 
 def _peaks_of(save: Save) -> Callable[[float], float]:
     """`peak_bytes` of one save, as a function of the write rate."""
-    fixed, copies, seconds = _fixed_bytes(save), copies_of(save.workload), save.seconds
+    fixed, copies = _fixed_bytes(save), copies_of(save.workload)
     per_write, most = save.buffer_bytes_per_write, save.buffer_limit_bytes
 
     def peak(rate: float) -> float:
-        writes = rate * seconds
+        writes = rate * lifetime_seconds(save, rate)
         return fixed + copies(writes) + (min(most, per_write * writes) if per_write else 0.0)
 
     return peak

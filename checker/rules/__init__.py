@@ -103,6 +103,7 @@ def _judged(evidence: Evidence) -> Verdict:
         fork=evidence.fork,
         findings=tuple(finding for _, finding in findings),
         recommendation=recommend(evidence, grade),
+        save=None if isinstance(numbers, Unread) else numbers.save,
     )
 
 

@@ -6,8 +6,9 @@ Source: kernel/sched/fair.c; docs/model.md, "What makes a save longer".
 
 from __future__ import annotations
 
-from checker.estimate import Evidence, cpu_stretch_ratio
+from checker.estimate import Evidence
 from checker.facts import Unread
+from checker.model.lifetime import cpu_stretch_ratio
 from checker.rules.rule import Rule
 from checker.rules.words import named, words_for
 from checker.verdict import Finding
