@@ -313,12 +313,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """What the owner says on purpose: `bgsafe.io/` annotations of a workload. `None`: nothing was declared."""
+    """What the owner says on purpose, by `bgsafe.io/` annotations or in a plan. `None`: nothing was declared."""
 
     write_rate_per_second: float | None = None
     save_throughput_per_second: int | None = None  # bytes per second
     maxmemory: int | None = None
     dataset: int | None = None  # resident bytes, where nothing else bounds them
+    replicas: int | None = None  # that a full sync serves at once
     ignores: Mapping[str, str] = field(default_factory=dict)  # rule id → reason
     wrong: tuple[Unread, ...] = ()  # values that could not be understood: never a silent default
 

@@ -37,6 +37,12 @@ def _limit(text: str) -> int | None:
     return None if text == "none" else parse_size(text)
 
 
+def _engine(text: str) -> Any:
+    from checker.plan import parse_engine
+
+    return parse_engine(text)
+
+
 class _FormatName(click.ParamType[str]):
     """A name of `report.FORMATS`, which is imported only once somebody writes one, or asks for help."""
 
@@ -64,6 +70,7 @@ class _FormatName(click.ParamType[str]):
 SIZE = _Parsed("size", parse_size)
 RATE = _Parsed("size/s", parse_rate)
 LIMIT = _Parsed("size|none", _limit)
+ENGINE = _Parsed("engine", _engine)
 DISTRIBUTION = _Parsed("distribution", Distribution.parse)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 

@@ -24,9 +24,9 @@ SHARED_REPLICATION_BUFFER = (7, 0)
 
 
 def replicas(server: Server) -> int:
-    """How many replicas a full sync may serve: those that are attached, and one where none is yet."""
+    """How many replicas a full sync may serve: those attached or declared, and one where none is yet."""
     attached = server.info.connected_slaves if server.info else None
-    return max(1, attached) if isinstance(attached, int) else 1
+    return max(1, server.declared.replicas or 0, attached if isinstance(attached, int) else 0)
 
 
 def shares_replication_buffer(server: Server) -> bool:

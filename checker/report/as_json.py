@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 
 from checker import __version__
 from checker.facts import Node, Unread
 from checker.model.overcommit import Fork
+from checker.report.planned import Plan
 from checker.report.results import Report
 from checker.rules import rule_url
 from checker.verdict import Estimate, Verdict
@@ -23,6 +24,7 @@ def render(report: Report) -> str:
 
 def document(report: Report) -> dict[str, Any]:
     """The object that `render` writes."""
+    plan = {} if report.plan is None else {"plan": plan_fields(report.plan)}
     return {
         "schema": SCHEMA,
         "tool": {"name": "bgsafe", "version": __version__},
@@ -32,6 +34,21 @@ def document(report: Report) -> dict[str, Any]:
         "exempt": report.exempt,
         "skipped": dict(report.skipped),
         "problems": [_unread(problem) for problem in report.problems],
+        **plan,
+    }
+
+
+def plan_fields(plan: Plan) -> dict[str, Any]:
+    """What `bgsafe plan` answers."""
+    return {
+        "asked_for": plan.asked_for,
+        "answer": plan.answer,
+        "maxmemory_bytes": plan.maxmemory_bytes,
+        "limit_bytes": plan.limit_bytes,
+        "write_rate_per_second": plan.write_rate_per_second,
+        "rates": [asdict(row) for row in plan.rates],
+        "rules_of_thumb": [asdict(row) for row in plan.rules_of_thumb],
+        "snippets": [asdict(snippet) for snippet in plan.snippets],
     }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from checker.facts import Node, Unread
+from checker.report.planned import Plan
 from checker.rules import RULES
 from checker.verdict import Finding, Grade, Verdict
 
@@ -41,6 +42,7 @@ class Report:
     problems: tuple[Unread, ...] = ()
     exempt: int = 0  # servers that the policy leaves out
     skipped: Mapping[str, int] = field(default_factory=dict)  # kind of manifest → how many were not looked into
+    plan: Plan | None = None  # what `bgsafe plan` answers; its verdict is the only one
 
     def notable(self) -> Iterator[tuple[Verdict, Finding]]:
         """Every finding that is not a pass, with its verdict, in the order of servers and rules."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checker.facts import Unread
-from checker.report import by_file
+from checker.report import by_file, plan_text
 from checker.report.lines import bars, finding_lines, paint, ranked, reason, write_budget
 from checker.report.results import Report
 from checker.units import format_bytes, format_count
@@ -14,6 +14,8 @@ BAR_WIDTH = 52
 
 def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
     """Servers that run, those in files, problems, a summary; `quiet` leaves one line for each server and problem."""
+    if report.plan is not None:
+        return plan_text.render(report.plan, report.verdicts[0], colour=colour, quiet=quiet)
     running = [verdict for verdict in report.verdicts if verdict.server.subject.file is None]
     written = [verdict for verdict in report.verdicts if verdict.server.subject.file is not None]
     blocks = [_headline(verdict, colour) if quiet else _block(verdict, colour) for verdict in running]

@@ -27,7 +27,7 @@ def check(evidence: Evidence) -> Finding | None:
     group, words = evidence.server.oom_group, words_for(evidence)
     assumed = ""
     if isinstance(group, Unread):
-        if evidence.server.subject.source not in ("manifest", "cluster"):
+        if evidence.server.subject.source not in ("manifest", "cluster", "plan"):
             return unread_finding(ID, "who would be killed is not known", group)
         assumed = " (assumed: what the kubelet sets on cgroup v2 since Kubernetes 1.28)"
     if group:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from checker.estimate import Evidence, Numbers
+from checker.estimate import Evidence
 from checker.facts import Unlimited, Unread
-from checker.rules.sizing import carefree_limit_bytes, grown_bytes, sufficient_limit_bytes
+from checker.rules.sizing import carefree_limit_bytes, expected_fits, sufficient_limit_bytes
 from checker.rules.words import fits_machine
 from checker.units import round_up_size
 from checker.verdict import Grade, Recommendation
@@ -24,7 +24,7 @@ def recommend(evidence: Evidence, grade: Grade) -> Recommendation:
     unbounded = evidence.maxmemory.value == 0 and evidence.server.declared.dataset is None
     if isinstance(numbers, Unread):
         return Recommendation(maxmemory_bytes=_maxmemory(evidence) if unbounded else None)
-    if not _expected_fits(evidence, numbers, limit):
+    if not expected_fits(evidence, numbers, limit):
         needed = sufficient_limit_bytes(evidence, numbers)
         return Recommendation(limit_bytes=_limit(evidence, needed), maxmemory_bytes=_maxmemory(evidence))
     if unbounded:
@@ -32,12 +32,6 @@ def recommend(evidence: Evidence, grade: Grade) -> Recommendation:
     if evidence.forks is not False and numbers.estimate.peak_worst_bytes > limit:
         return Recommendation(limit_bytes=_limit(evidence, carefree_limit_bytes(evidence, numbers)))
     return Recommendation()
-
-
-def _expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
-    """What `expected-peak-over-limit` and `maxmemory-over-limit` compare."""
-    needed = numbers.save.base_bytes if evidence.forks is False else numbers.estimate.peak_expected_bytes
-    return needed <= limit and (grown_bytes(evidence) or 0) + numbers.others_bytes < limit
 
 
 def _maxmemory(evidence: Evidence) -> int | None:

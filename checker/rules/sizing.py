@@ -24,6 +24,12 @@ def grown_peak_bytes(evidence: Evidence, numbers: Numbers) -> int | None:
     return round(peak_bytes(scaled(numbers.save, grown), numbers.estimate.write_rate_per_second))
 
 
+def expected_fits(evidence: Evidence, numbers: Numbers, limit: int) -> bool:
+    """What `expected-peak-over-limit` and `maxmemory-over-limit` compare."""
+    needed = numbers.save.base_bytes if evidence.forks is False else numbers.estimate.peak_expected_bytes
+    return needed <= limit and (grown_bytes(evidence) or 0) + numbers.others_bytes < limit
+
+
 def sufficient_limit_bytes(evidence: Evidence, numbers: Numbers) -> int:
     """The smallest limit that the expected case fits, now and once the data has grown to maxmemory."""
     # maxmemory-over-limit asks for a limit above the grown data and what is beside it, not for one that equals them.

@@ -19,7 +19,9 @@ from checker.model.child import child_bytes, child_copies_values
 from checker.model.cow import (
     copied_bytes,
     copy_unit_bytes,
+    gives_back,
     huge_page_bytes,
+    live_copies,
     occupancy_bytes,
     pages_per_write,
     touched_per_write,
@@ -294,3 +296,29 @@ def test_no_recorded_copy_of_small_values_is_above_the_k_formula(cases: list[Cas
     for case in cases:
         if case.value_bytes < 3000:
             assert (case.last_cow_bytes or 0) <= predict(case).kformula_cow_bytes, case
+
+
+@pytest.mark.parametrize(
+    ("server", "shape"),
+    [
+        pytest.param(engine(), (), id="shape unknown"),
+        pytest.param(engine(), (Population(400_000, 100, 10),), id="small values"),
+        pytest.param(engine(), (Population(3_000, 40_000, 12),), id="values that the child gives back"),
+        pytest.param(engine("valkey", "8.1.1"), (Population(10_000, 10_000, 12),), id="values that the child copies"),
+    ],
+)
+def test_the_copies_by_progress_reach_what_is_copied(server: Engine, shape: tuple[Population, ...]) -> None:
+    load = Workload(
+        resident_bytes=120 * MIB,
+        page_size_bytes=4096,
+        copy_unit_bytes=4096,
+        engine=server,
+        shape=shape,
+        distribution=Distribution(),
+        compression=True,
+    )
+    live = live_copies(load, 5_000)
+    course = [live(step / 64) for step in range(65)]
+    assert course[0] == pytest.approx(child_bytes(load))
+    assert max(course) == pytest.approx(copied_bytes(load, 5_000), rel=1e-3)
+    assert gives_back(load) is (course[-1] < max(course))

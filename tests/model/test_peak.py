@@ -208,3 +208,14 @@ def test_buffers_grow_with_the_writes_up_to_their_limit() -> None:
     assert peak_bytes(save, 1000) - peak_bytes(without, 1000) == 200 * 1000 * save.seconds
     assert peak_bytes(save, 1e9) - peak_bytes(without, 1e9) == 256 * MIB
     assert worst_peak_bytes(save) - worst_peak_bytes(without) == 256 * MIB
+
+
+@pytest.mark.parametrize("cores", [0.25, 0.5, 1.0, 1.5, 4.0])
+def test_under_a_cpu_limit_the_budget_is_still_the_inverse(cores: float) -> None:
+    """More writes take more CPU time from the child, which then lives longer."""
+    save = replace(a_save(), cpu_limit_cores=cores)
+    limit = peak_bytes(save, 3000.0)
+    budget = write_budget_per_second(save, limit)
+    assert budget == pytest.approx(3000.0, rel=1e-6)
+    assert peak_bytes(save, budget) <= limit < peak_bytes(save, budget * 1.001)
+    assert budget <= write_budget_per_second(replace(save, cpu_limit_cores=None), limit)

@@ -1,0 +1,53 @@
+"""The first line of a plan: the answer, with its numbers."""
+
+from __future__ import annotations
+
+from checker.estimate import Evidence, Numbers
+from checker.plan.solving import Circumstances, highest_rate, largest_maxmemory, smallest_limit
+from checker.report.planned import Unknown
+from checker.rules.sizing import expected_fits
+from checker.units import format_bytes, format_quantity, format_rate, format_redis_memory
+
+
+def answer(
+    case: Circumstances,
+    asked_for: Unknown | None,
+    evidence: Evidence,
+    numbers: Numbers,
+    *,
+    maxmemory: int,
+    limit: int,
+    rate: float | None,
+) -> str:
+    """One sentence; `rate` None: any."""
+    data, size = f"maxmemory {format_redis_memory(maxmemory)}", format_quantity(limit)
+    if evidence.forks is False:
+        fits = expected_fits(evidence, numbers, limit)
+        held = f"limit {size} {'holds' if fits else 'does not hold'} {data}"
+        return f"{held}: nothing makes it fork" if fits else f"{held}, and nothing makes it fork"
+    worst = f"the worst case needs {format_bytes(numbers.estimate.peak_worst_bytes)}"
+    if rate is None:
+        return f"limit {size} holds {data} at any write rate: {worst}"
+    assumed = " (assumed)" if case.assumptions.write_rate_per_second is None else ""
+    at = f"at {format_rate(rate)} writes/s{assumed}"
+    if asked_for == "limit":
+        return f"{data} {at} needs a limit of {size}; {worst}"
+    if asked_for == "write rate":
+        return f"limit {size} with {data} holds up to {format_rate(rate)} writes/s; {worst}"
+    if asked_for == "maxmemory":
+        return f"limit {size} holds {data} {at}; {worst}"
+    if not expected_fits(evidence, numbers, limit):
+        return f"limit {size} does not hold {data} {at}: it takes {_ways(case, maxmemory, limit, rate)}; {worst}"
+    most = highest_rate(case, maxmemory, limit)
+    up_to = "at any write rate" if most is None else f"up to {format_rate(most)}"
+    return f"limit {size} holds {data} {at}, {up_to}; {worst}"
+
+
+def _ways(case: Circumstances, maxmemory: int, limit: int, rate: float) -> str:
+    ways = [f"a limit of {format_quantity(smallest_limit(case, maxmemory, rate))}"]
+    if case.assumptions.keys is None and (lower := largest_maxmemory(case, limit, rate)):
+        ways.append(f"maxmemory {format_redis_memory(lower)}")
+    most = highest_rate(case, maxmemory, limit)
+    if most is not None and most > 0:
+        ways.append(f"at most {format_rate(most)} writes/s")
+    return ", or ".join(ways)
