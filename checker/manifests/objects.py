@@ -16,7 +16,7 @@ from checker.probes.files import printable
 
 def mapping(value: Any) -> Mapping[str, Any]:
     """The value where it is a mapping; an empty one otherwise (a wrong type says no more than a missing field)."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def sequence(value: Any) -> Sequence[Any]:
@@ -36,7 +36,9 @@ def text(value: Any) -> str | None:
 def at(value: Any, *path: str) -> Any:
     """What is at this path; None where it ends early."""
     for step in path:
-        value = mapping(value).get(step)
+        if not isinstance(value, dict):
+            return None
+        value = value.get(step)
     return value
 
 

@@ -60,13 +60,12 @@ def identify(pod: Pod, container: Container, image: Image, environment: Environm
 
 
 def _sentinel_or(run: Run) -> str:
-    arguments = redis_conf.parse_arguments(run.argv[1:], "")
     if run.what == "script":
         return "sentinel" if any("sentinel" in word for word in run.argv) else "script"
     if run.what in FORKING:
-        if arguments.sentinel:
+        if redis_conf.starts_sentinel(run.argv[1:]):
             return "sentinel"
-        return run.what if arguments.starts_server else "client"
+        return run.what if redis_conf.starts_server(run.argv[1:]) else "client"
     return run.what
 
 

@@ -114,6 +114,8 @@ def role(image: Image, environment: Environment) -> tuple[bool, str] | None:
 def merged(configs: Sequence[Config]) -> Config:
     """One configuration of all that a start script may choose: where they differ, nothing is known."""
     first = configs[0]
+    if len(configs) == 1:
+        return first
     changes: dict[str, Any] = {}
     for name in (field.name for field in fields(Config) if field.name != "sources"):
         values = [getattr(config, name) for config in configs]

@@ -127,12 +127,13 @@ def scaled(save: Save, resident: float) -> Save:
     shape = tuple(replace(population, keys=round(population.keys * ratio)) for population in workload.shape)
     more = resident - workload.resident_bytes
     tables = page_table_bytes(more, page)
-    return replace(
-        save,
+    return Save(
         workload=replace(workload, resident_bytes=round(resident), shape=shape),
         seconds=save.seconds * ratio,
         base_bytes=max(0.0, save.base_bytes + more + tables),
         child_page_tables_bytes=max(page_table_bytes(resident, page), save.child_page_tables_bytes + tables),
+        buffer_bytes_per_write=save.buffer_bytes_per_write,
+        buffer_limit_bytes=save.buffer_limit_bytes,
         memory_file_bytes=save.memory_file_bytes * ratio,
     )
 

@@ -19,6 +19,8 @@ from checker.probes.redis_syntax import (
     parse,
     parse_arguments,
     split_arguments,
+    starts_sentinel,
+    starts_server,
 )
 from checker.units import MIB, UnitError, parse_redis_memory
 
@@ -32,6 +34,8 @@ __all__ = [
     "parse_arguments",
     "release",
     "split_arguments",
+    "starts_sentinel",
+    "starts_server",
 ]
 
 

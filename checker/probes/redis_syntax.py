@@ -166,14 +166,24 @@ def _included(directive: Directive, include: Include | None, already: int) -> Ma
 _NOT_A_SERVER: Final = frozenset({"-v", "--version", "-h", "--help", "--test-memory", "--check-system"})
 
 
+def starts_sentinel(argv: Sequence[str]) -> bool:
+    """Do these arguments make `redis-server` a sentinel?"""
+    return "--sentinel" in argv
+
+
+def starts_server(argv: Sequence[str]) -> bool:
+    """Do these arguments start a server (or sentinel), and not print something and end?"""
+    return not argv or argv[0] not in _NOT_A_SERVER
+
+
 def parse_arguments(argv: Sequence[str], source: str) -> Arguments:
     """Read what comes after `redis-server` on its command line (the program's own name is not part of `argv`).
 
     The rules are those of 7.0: an option without a value takes the next element even where that begins with `--`,
     but for `--save` and `--sentinel`. Where older servers differ, they refuse to start.
     """
-    sentinel = "--sentinel" in argv
-    if argv and argv[0] in _NOT_A_SERVER:
+    sentinel, starts = starts_sentinel(argv), starts_server(argv)
+    if not starts:
         return Arguments(None, False, sentinel, False, (), ())
     config_file = argv[0] if argv and not argv[0].startswith("-") else None
     rest = list(argv[1:] if config_file is not None else argv)
