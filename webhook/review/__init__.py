@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from checker.deadline import DeadlineError, check_deadline
 from checker.facts import Maybe, Unread
 from checker.manifests import Index, extract, parsed
+from checker.manifests.objects import at
 from checker.policy import Policy
 from checker.rules import judge
+from checker.units import KIB
 from checker.verdict import Grade, Verdict
-from webhook.review.ratchet import comparison, grade_of, is_worse
+from webhook.review.opinion import Opinion, opinion_of
+from webhook.review.ratchet import comparison, is_worse
 from webhook.review.request import REVIEWED_SUB_RESOURCES, MalformedReviewError, Request, parse
-from webhook.review.response import answer, audit_annotations, message, sentences, warning_lines
+from webhook.review.response import answer, message, warning_lines
 
 __all__ = ["MODE_LABEL", "MalformedReviewError", "Request", "Reviewed", "parse", "review"]
 
@@ -23,6 +28,12 @@ MODE_LABEL: Final = "bgsafe.io/mode"
 Mode: TypeAlias = Literal["enforce", "warn", "audit", "off"]
 Conclusion: TypeAlias = Grade | Literal["none", "exempt", "passed", "failed"]
 """A grade; no server in it; exempted; of no concern to this webhook; or not judged, because that failed."""
+
+MOST_REMEMBERED: Final = 256
+LONGEST_REMEMBERED: Final = 32 * KIB
+"""Opinions, and characters of an object: together some 20 MB at most. Many reviews are of an object that was reviewed
+before: a dry run and what follows it, a controller's next try, an update of labels or of a count, and the old half of
+every update."""
 
 _NOT_READ: Final = ("was not read by the webhook", "`bgsafe lint` reads it, where it is given the file")
 
@@ -85,34 +96,56 @@ def _mode(policy: Policy, labels: Maybe[Mapping[str, str]]) -> tuple[Mode, str]:
 
 
 def _judged(request: Request, policy: Policy, mode: Mode, doubt: str) -> Reviewed:
-    verdicts = _verdicts(request.value, policy)
-    said = audit_annotations(verdicts)
-    grade = grade_of(verdicts)
+    check_deadline()
+    opinion = _opinion(request.value, policy)
+    grade = opinion.grade or "safe"
     admitted = ""  # why, though it would be denied
     denied = mode == "enforce" and _forbidden(grade, policy)
     if denied and request.operation == "CREATE" and (owner := request.controller()) is not None:
         # Its owner was reviewed. To refuse what a controller makes for it is to turn a restart into an outage.
         denied, admitted = False, f"admitted, since {owner} made it: change that"
     if denied and request.operation == "UPDATE":
-        before = _verdicts(request.old, policy)
-        if not is_worse(verdicts, before):
-            denied, admitted = False, comparison(verdicts, before)
-    denial, warnings = None, []
+        before = _opinion(request.old, policy)
+        if not is_worse(grade, before.grade or "safe"):
+            denied = False
+            admitted = comparison(before.grade or "safe", before.shortfall_bytes, opinion.shortfall_bytes)
+    denial: str | None = None
+    warnings: Sequence[str] = ()
     if denied:
         who = f"bgsafe: {request.kind} {request.name or '(no name yet)'} in {request.namespace or 'no namespace'}"
         rest = [doubt] if doubt else []
-        denial = message([f"{who} is {grade}", *sentences(verdicts, urls=True), *rest])
+        denial = message([f"{who} is {grade}", *opinion.sentences_with_urls, *rest])
     elif mode in ("warn", "enforce") and grade != "safe":
         unsure = doubt if mode == "enforce" else ""
-        said_of_it = [admitted, *sentences(verdicts, urls=False), unsure]
-        warnings = warning_lines(sentence for sentence in said_of_it if sentence)
+        if admitted or unsure:
+            said_of_it = (admitted, *opinion.sentences, unsure)
+            warnings = warning_lines(sentence for sentence in said_of_it if sentence)
+        else:
+            warnings = opinion.warnings
+    annotations = {**opinion.annotations, "mode": mode} if opinion.annotations else {}
     return Reviewed(
-        answer=answer(request, denial=denial, warnings=warnings, annotations={**said, "mode": mode} if said else {}),
+        answer=answer(request, denial=denial, warnings=warnings, annotations=annotations),
         kind=request.kind_label,
         operation=request.operation,
-        conclusion=grade if verdicts else "none",
+        conclusion=opinion.grade or "none",
         mode=mode,
     )
+
+
+def _opinion(value: Mapping[str, Any], policy: Policy) -> Opinion:
+    """What is to be said of an object, remembered where the same was asked before.
+
+    Of its metadata it is judged without what changes at every write (labels, finalizers, resourceVersion …).
+    """
+    metadata = {key: at(value, "metadata", key) for key in ("name", "namespace", "annotations")}
+    text = json.dumps({**value, "metadata": metadata})
+    return remembered(text, policy) if len(text) <= LONGEST_REMEMBERED else remembered.__wrapped__(text, policy)
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)
+def remembered(text: str, policy: Policy) -> Opinion:
+    """The opinion on an object, as JSON. Whatever else an opinion comes to depend on belongs into the arguments."""
+    return opinion_of(_verdicts(json.loads(text), policy))
 
 
 def _verdicts(value: Mapping[str, Any], policy: Policy) -> list[Verdict]:

@@ -24,21 +24,20 @@ def grade_of(verdicts: Sequence[Verdict]) -> Grade:
     return worst_first(verdicts)[0].grade if verdicts else "safe"
 
 
-def is_worse(new: Sequence[Verdict], old: Sequence[Verdict]) -> bool:
+def is_worse(new: Grade, old: Grade) -> bool:
     """Is the verdict on the object worse than it was? Numbers within one verdict do not count."""
-    return SEVERITY[grade_of(new)] > SEVERITY[grade_of(old)]
+    return SEVERITY[new] > SEVERITY[old]
 
 
-def comparison(new: Sequence[Verdict], old: Sequence[Verdict]) -> str:
-    """What the update does to an object that is admitted because it was no better before."""
-    said = f"admitted, since it was {grade_of(old)} before this update"
-    before, after = _shortfall(old), _shortfall(new)
+def comparison(old: Grade, before: int | None, after: int | None) -> str:
+    """What the update does to an object that is admitted because it was no better before; `shortfall_bytes` of both."""
+    said = f"admitted, since it was {old} before this update"
     if before is None or after is None or before == after or max(before, after) <= 0:
         return said
     return f"{said}: the expected peak was {_over(before)} the limit, and is {_over(after)} it now"
 
 
-def _shortfall(verdicts: Sequence[Verdict]) -> int | None:
+def shortfall_bytes(verdicts: Sequence[Verdict]) -> int | None:
     """Bytes by which the expected peak is over the limit, of the worst server; None where nobody knows."""
     known = [
         -verdict.estimate.headroom_expected_bytes
