@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,13 @@ from checker.cli.options import (
     read_assumptions,
     read_policy,
 )
+from checker.facts import Unread
+
+if TYPE_CHECKING:
+    from checker.report.results import Report
+
+
+PLOTS = (".svg", ".png")
 
 
 @click.command()
@@ -35,6 +43,7 @@ from checker.cli.options import (
 )
 @click.option("--page-size", type=click.Choice(["4096", "16384", "65536"]), help="Of the nodes.  [default: 4096]")
 @click.option("--cpu-limit", type=POSITIVE, help="Cores that the container may use.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a save: FILE.svg or FILE.png.")
 @assumption_options
 @output_options
 def plan(
@@ -46,6 +55,7 @@ def plan(
     persistence: Any,
     page_size: str | None,
     cpu_limit: float | None,
+    plot: Path | None,
     **options: Any,
 ) -> None:
     """Size a server: of --maxmemory, --limit and --write-rate give two, and the third follows.
@@ -56,6 +66,8 @@ def plan(
     from checker.plan import plan as answer
     from checker.report.results import Report
 
+    if plot is not None and plot.suffix not in PLOTS:
+        usage_error(f"--plot {plot}: the name ends in {' or '.join(PLOTS)}")
     assumptions, policy = read_assumptions(options), read_policy(options["policy"])
     wish = Wish(
         maxmemory=maxmemory,
@@ -70,5 +82,20 @@ def plan(
         planned, verdict = answer(wish, assumptions, policy)
     except PlanError as error:
         usage_error(str(error))
-    write_report(Report(None, (verdict,), plan=planned), options)
+    report = Report(None, (verdict,), plan=planned)
+    if plot is not None:
+        _draw(plot, report)
+    write_report(report, options)
     sys.exit(exit_code([verdict.grade], options["fail_on"]))
+
+
+def _draw(path: Path, report: Report) -> None:
+    from checker.report.picture import draw
+
+    drawn = draw(report.verdicts[0], "png" if path.suffix == ".png" else "svg", report.plan)
+    if isinstance(drawn, Unread):
+        usage_error(f"--plot {path}: {drawn}")
+    try:
+        path.write_bytes(drawn)
+    except OSError as error:
+        usage_error(f"--plot {path}: {error.strerror}")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from checker.model.cow import copies_of, touched_per_write, worst_copied_bytes, writes_for_occupancy
+from checker.model.cow import copies_of, live_copies, touched_per_write, worst_copied_bytes, writes_for_occupancy
 from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.workload import Workload
 from checker.units import KIB
@@ -74,6 +74,23 @@ def _peaks_of(save: Save) -> Callable[[float], float]:
         return fixed + copies(writes) + (min(most, per_write * writes) if per_write else 0.0)
 
     return peak
+
+
+def held_while_saving(save: Save, write_rate_per_second: float) -> Callable[[float, float], float]:
+    """Progress (0 … 1) of the child, and copied / predicted → bytes that are held at that moment.
+
+    With all copies as predicted, the peak is the most of it: files in memory and buffers grow until the end.
+    """
+    writes = write_rate_per_second * lifetime_seconds(save, write_rate_per_second)
+    copies, most = live_copies(save.workload, writes), worst_copied_bytes(save.workload)
+    fixed, file = _fixed_bytes(save) - save.memory_file_bytes, save.memory_file_bytes
+    per_write, limit = save.buffer_bytes_per_write, save.buffer_limit_bytes
+
+    def held(progress: float, ratio: float) -> float:
+        buffers = min(limit, per_write * writes * progress) if per_write else 0.0
+        return fixed + file * progress + min(most, copies(progress) * ratio) + buffers
+
+    return held
 
 
 def worst_peak_bytes(save: Save) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +73,34 @@ def test_quiet_is_the_answer_alone():
     assert run("--limit", "4Gi", "--write-rate", "5000", "-q")[1] == (
         "RISKY  limit 4Gi holds maxmemory 2443mb at 5,000 writes/s; the worst case needs 5.26 GiB\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("x.gif", "the name ends in", id="another kind of picture"),
+        pytest.param("nowhere/x.svg", "No such file or directory", id="no such folder"),
+    ],
+)
+def test_a_picture_that_cannot_be_written_is_a_usage_error(name, message, tmp_path):
+    status, text = run("--limit", "4Gi", "--plot", str(tmp_path / name))
+    assert status == 2
+    assert message in text
+
+
+@pytest.mark.parametrize("name", ["x.svg", "x.png"])
+def test_the_picture_comes_beside_the_report(name, tmp_path):
+    status, text = run("--limit", "4Gi", "--plot", str(tmp_path / name))
+    assert status == 0
+    assert text.startswith("RISKY  limit 4Gi holds")
+    assert (tmp_path / name).stat().st_size > 10_000
+
+
+def test_a_plan_without_a_picture_loads_no_plotting_library():
+    program = (
+        "import sys\nfrom checker.cli import cli\n"
+        "try: cli(['plan', '--limit', '4Gi', '-q'])\nexcept SystemExit: pass\n"
+        "assert 'matplotlib' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
