@@ -24,7 +24,7 @@ from checker.facts import Maybe, Unread
 from checker.log import log as write_event
 from checker.policy import Policy
 from checker.units import MIB
-from webhook.metrics import Metrics
+from webhook.metrics import Metrics, Reason
 from webhook.review import MalformedReviewError, Request, Reviewed, parse, review
 from webhook.wsgi import RECEIVED
 
@@ -132,7 +132,7 @@ def review_seconds(timeout: str) -> float:
 def _asked(metrics: Metrics, log: Log) -> Request:
     """The review in the body. Whatever is wrong with it is told, counted and logged."""
 
-    def refuse(reason: str, error: HTTPException) -> NoReturn:
+    def refuse(reason: Reason, error: HTTPException) -> NoReturn:
         metrics.count_error(reason)
         log("refused", level="warning", reason=reason, detail=error.description)
         raise error

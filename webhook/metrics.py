@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -12,6 +12,9 @@ from webhook.review import Reviewed
 
 _BUCKETS_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """From an object without a server to the deadline of `webhook.app`."""
+
+Reason = Literal["fault", "deadline", "policy", "malformed", "not_json", "content_type", "too_large", "unknown_kind"]
+"""Why something could not be reviewed (docs/webhook.md)."""
 
 
 class Metrics:
@@ -39,6 +42,8 @@ class Metrics:
             ("reason",),
             registry=self._registry,
         )
+        for reason in get_args(Reason):
+            self._errors.labels(reason)  # from 0 on: Prometheus sees no increase in a counter that begins at 1
         if certificate_expiry is not None:
             Gauge(
                 "bgsafe_certificate_expiry_timestamp_seconds",
@@ -54,8 +59,8 @@ class Metrics:
         if reviewed.error:
             self.count_error(reviewed.error)
 
-    def count_error(self, reason: str) -> None:
-        """One request that was no review, or could not be judged; `reason` is one of a few words of ours."""
+    def count_error(self, reason: Reason) -> None:
+        """One request that was no review, or could not be judged."""
         self._errors.labels(reason).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from flask.testing import FlaskClient
@@ -17,7 +17,7 @@ from checker.policy import Policy
 from tests.webhook.making import ENFORCE, asked, container, of_verdict, pod
 from webhook import review as webhook_review
 from webhook.app import MAX_REQUEST_BYTES, MOST_REVIEW_SECONDS, create_app, review_seconds
-from webhook.metrics import Metrics
+from webhook.metrics import Metrics, Reason
 from webhook.wsgi import RECEIVED
 
 
@@ -141,6 +141,13 @@ def test_metrics_count_reviews_and_tell_the_expiry() -> None:
     ):
         assert line in text
     assert "_created" not in text
+
+
+def test_every_reason_is_counted_from_zero_on() -> None:
+    """An alert on an increase does not see a counter that begins at 1."""
+    text = Metrics().exposition("")[0].decode()
+    for reason in get_args(Reason):
+        assert f'bgsafe_admission_errors_total{{reason="{reason}"}} 0.0' in text
 
 
 def test_a_scraper_may_ask_for_open_metrics() -> None:

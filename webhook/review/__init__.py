@@ -28,6 +28,7 @@ MODE_LABEL: Final = "bgsafe.io/mode"
 Mode: TypeAlias = Literal["enforce", "warn", "audit", "off"]
 Conclusion: TypeAlias = Grade | Literal["none", "exempt", "passed", "failed"]
 """A grade; no server in it; exempted; of no concern to this webhook; or not judged, because that failed."""
+Error: TypeAlias = Literal["", "fault", "deadline", "unknown_kind"]
 
 MOST_REMEMBERED: Final = 256
 LONGEST_REMEMBERED: Final = 32 * KIB
@@ -47,7 +48,7 @@ class Reviewed:
     operation: str
     conclusion: Conclusion
     mode: Mode
-    error: str = ""  # what was not as it should be, in a word for the metrics; "" is nothing
+    error: Error = ""  # what was not as it should be; "" is nothing
     fault: Exception | None = None  # a bug, which is ours
 
     @property
@@ -166,7 +167,7 @@ def _forbidden(grade: Grade, policy: Policy) -> bool:
 
 
 def _passed(
-    request: Request, mode: Mode, conclusion: Conclusion, *, error: str = "", said: Mapping[str, str] | None = None
+    request: Request, mode: Mode, conclusion: Conclusion, *, error: Error = "", said: Mapping[str, str] | None = None
 ) -> Reviewed:
     return Reviewed(
         answer=answer(request, annotations=said),
@@ -178,7 +179,7 @@ def _passed(
     )
 
 
-def _failed(request: Request, mode: Mode, error: str, why: str, fault: Exception | None = None) -> Reviewed:
+def _failed(request: Request, mode: Mode, error: Error, why: str, fault: Exception | None = None) -> Reviewed:
     warnings = warning_lines([f"not checked: {why}"]) if mode in ("warn", "enforce") else []
     return Reviewed(
         answer=answer(request, warnings=warnings, annotations={"verdict": "failed", "mode": mode, "failure": why}),
