@@ -120,9 +120,11 @@ def fleet() -> table.Panel:
         panel.with_target(now(f"max by ({EACH}) ({metric}{{{SERVER}{more}}})", ref))
         names[f"Value #{ref}"] = heading
         panel.override_by_name(heading, [DynamicConfigValue(id_val="unit", value=unit)])
-    verdict = chr(ord("A") + len(COLUMNS))
+    verdict, info = chr(ord("A") + len(COLUMNS)), chr(ord("B") + len(COLUMNS))
     panel.with_target(now(f"max by ({EACH}, verdict) (bgsafe_verdict{{{SERVER}}} == 1)", verdict))
-    left_out = {"Time": True, f"Value #{verdict}": True}
+    panel.with_target(now(f"max by ({EACH}, engine, version, write_rate) (bgsafe_server_info{{{SERVER}}})", info))
+    left_out = {"Time": True, f"Value #{verdict}": True, f"Value #{info}": True}
+    names["write_rate"] = "rate is"
     panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(
         DataTransformerConfig(id_val="organize", options={"excludeByName": left_out, "renameByName": names})
@@ -187,7 +189,7 @@ def rates() -> timeseries.Panel:
     return lines(
         f"Write budget used, the {LINES} most",
         "percentunit",
-        "Measured write rate over the highest rate whose expected peak still fits the limit.",
+        "Write rate over the highest rate whose expected peak still fits. The table says which rates are assumed.",
         query(f"topk({LINES}, max by ({EACH}) (server:bgsafe_write_budget_used:ratio{{{SERVER}}})) < Inf", NAME),
     ).thresholds(steps((None, "transparent"), (1, "red")))
 
@@ -197,14 +199,14 @@ def forks() -> Iterator[AnyPanel]:
         "Copied by saves: predicted before, measured after",
         "bytes",
         "Of the last fork of each server.",
-        query(f"max by ({EACH}) (bgsafe_fork_predicted_cow_bytes{{{SERVER}}})", f"predicted {NAME}"),
+        query(f"max by ({EACH}) (bgsafe_fork_predicted_bytes{{{SERVER}}})", f"predicted {NAME}"),
         query(f"max by ({EACH}) (bgsafe_fork_cow_bytes{{{SERVER}}})", f"measured {NAME}"),
     )
     error = f"sum by (le) (rate(bgsafe_prediction_error_ratio_bucket{{{SERVER}}}[1h]))"
     yield lines(
         "How far predictions were off",
         "percentunit",
-        "Of the forks of an hour: (predicted − measured) / measured.",
+        "Of the forks of an hour: |predicted − measured| / measured.",
         query(f"histogram_quantile(0.5, {error})", "median"),
         query(f"histogram_quantile(0.95, {error})", "95 of 100"),
     )
