@@ -1,4 +1,4 @@
-"""`bgsafe explain`: the section of docs/rules.md on one rule, which is written once."""
+"""`bgsafe explain`: the story of docs/story.md, and the section of docs/rules.md on one rule; each is written once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import re
 from importlib.resources import files
 
 from checker.rules import RULES
+
+
+def story() -> str:
+    """Why a save can kill a server, and where to go on."""
+    text = files("checker").joinpath("story.md").read_text(encoding="utf-8").strip()
+    return f"{text}\n\nSee it happen: bgsafe explain --try. What bgsafe asks: bgsafe explain list."
 
 
 def explanation(rule: str) -> str | None:

@@ -203,9 +203,20 @@ def test_version() -> None:
     assert run("--version").output == f"bgsafe, version {__version__}\n"
 
 
+def test_explain_alone_tells_the_story_and_where_to_go_on() -> None:
+    text = run("explain").output
+    assert text.startswith("# Why a save can kill a server\n")
+    assert "vm.overcommit_memory=1" in text
+    assert text.endswith("bgsafe explain --try. What bgsafe asks: bgsafe explain list.\n")
+
+
+def test_explain_tries_the_story_not_a_rule() -> None:
+    assert run("explain", "fork-refused", "--try").exit_code == 2
+
+
 def test_explain_prints_the_rules_page() -> None:
     assert run("explain", "fork-refused").output.startswith("fork-refused\n")
-    assert "expected-peak-over-limit  " in run("explain").output
+    assert "expected-peak-over-limit  " in run("explain", "list").output
     unknown = run("explain", "no-such-rule")
     assert unknown.exit_code == 2
     assert "bgsafe explain list" in unknown.output

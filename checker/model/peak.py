@@ -152,6 +152,7 @@ def scaled(save: Save, resident: float) -> Save:
         buffer_bytes_per_write=save.buffer_bytes_per_write,
         buffer_limit_bytes=save.buffer_limit_bytes,
         memory_file_bytes=save.memory_file_bytes * ratio,
+        cpu_limit_cores=save.cpu_limit_cores,
     )
 
 

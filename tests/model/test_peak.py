@@ -219,3 +219,14 @@ def test_under_a_cpu_limit_the_budget_is_still_the_inverse(cores: float) -> None
     assert budget == pytest.approx(3000.0, rel=1e-6)
     assert peak_bytes(save, budget) <= limit < peak_bytes(save, budget * 1.001)
     assert budget <= write_budget_per_second(replace(save, cpu_limit_cores=None), limit)
+
+
+def test_a_save_scaled_to_its_own_size_is_the_same_save() -> None:
+    save = replace(
+        a_save(shape=(Population(2_000_000, 100, 10),)),
+        buffer_bytes_per_write=200.0,
+        buffer_limit_bytes=256.0 * MIB,
+        memory_file_bytes=5.0 * MIB,
+        cpu_limit_cores=0.5,
+    )
+    assert scaled(save, save.workload.resident_bytes) == save
