@@ -29,9 +29,10 @@ format: $(INSTALLED)
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(INSTALLED): pyproject.toml deploy/debian-packages
+$(INSTALLED): pyproject.toml deploy/debian-packages deploy/helm_binary.py
 	sh deploy/debian-packages
 	python3 -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python deploy/helm_binary.py $(BIN)/helm
 	touch $@

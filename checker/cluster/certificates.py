@@ -108,6 +108,11 @@ class ClusterStore:
         what = f"patch caBundle of ValidatingWebhookConfiguration {name}"
         self._patch(what, self._admission.patch_validating_webhook_configuration, name, body)
 
+    def delete_webhook_configuration(self, name: str) -> bool:
+        """Delete it; False where there was none."""
+        what = f"delete ValidatingWebhookConfiguration {name}"
+        return call(what, self._admission.delete_validating_webhook_configuration, name) is not None
+
     def _patch(self, what: str, function: Callable[..., Any], *arguments: Any) -> None:
         """Patch, with the resourceVersion in the body as the condition: the API server answers 409 where it differs."""
         content_type = "application/strategic-merge-patch+json"

@@ -13,7 +13,7 @@ from checker.engines import DATA_SERVERS, FORKING
 from checker.facts import Server, Subject, Unread, Volume
 from checker.manifests import declarations, operators, tuning
 from checker.manifests.documents import Document, Places, Text, load, parsed, split
-from checker.manifests.images import Image, classify
+from checker.manifests.images import Image, classify, named_by
 from checker.manifests.limits import quantity, with_doubled_limits
 from checker.manifests.objects import Index, at, mapping, name_of, namespace_of, readable, sequence, text
 from checker.manifests.pods import ENGINE_NAMES, Container, Pod, names_one_of
@@ -183,7 +183,8 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
     places = Places(document)
     said = declarations.read(document.value, at(document.value, *path[:-1]))
     servers = len(collected.servers)
-    looked_at = pod.speaks_of_redis() or engines or "engine" in said
+    named = any(named_by(container.image or "", engines) for container in pod.containers())
+    looked_at = pod.speaks_of_redis() or named or "engine" in said
     for container in pod.containers():
         check_deadline()
         own = said if declarations.concerns(said, container.name) else {}

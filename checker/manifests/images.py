@@ -155,9 +155,8 @@ def classify(name: str, engines: Sequence[EngineImage] = ()) -> Image:
     words = repository.lower().split("/")
     base = words[-1]
     family: Family = "custom"
-    for entry in engines:
-        if fnmatchcase(name, entry.image) or fnmatchcase(repository, entry.image):
-            return Image(name, entry.engine, family, version, None)
+    if (entry := named_by(name, engines)) is not None:
+        return Image(name, entry.engine, family, version, None)
     if base in _CLIENTS:
         return Image(name, "client", family, version, None)
     if base in _MODULE_IMAGES:
@@ -189,6 +188,14 @@ def classify(name: str, engines: Sequence[EngineImage] = ()) -> Image:
     ):
         family = "official"
     return Image(name, engine, family, _engine_version(family, base, version), roles[0] if roles else None)
+
+
+def named_by(name: str, engines: Sequence[EngineImage]) -> EngineImage | None:
+    """The first of the policy's patterns that is this image's, with its tag or without."""
+    repository, _ = split(name)
+    return next(
+        (entry for entry in engines if fnmatchcase(name, entry.image) or fnmatchcase(repository, entry.image)), None
+    )
 
 
 def _engine_version(family: Family, base: str, version: str | None) -> str | None:

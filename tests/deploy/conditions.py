@@ -20,14 +20,15 @@ _SUM = cel.FunctionDecl(
 """k8s.io/apiserver pkg/cel/library/lists.go."""
 
 
-def compiled(expression: str) -> Callable[[Mapping[str, Any]], bool]:
-    """The expression as a question about an object; what is an error in CEL is one here."""
+def compiled(expression: str) -> Callable[..., bool]:
+    """The expression as a question about an object, and what it was before; what is an error in CEL is one here."""
     extensions = [ext_optional.ExtOptional(), cel.CelExtension("kubernetes_lists", [_SUM])]
-    environment = cel.NewEnv(variables={"object": cel.Type.DYN}, extensions=extensions)
+    variables = {"object": cel.Type.DYN, "oldObject": cel.Type.DYN}
+    environment = cel.NewEnv(variables=variables, extensions=extensions)
     program = environment.compile(expression)
 
-    def ask(value: Mapping[str, Any]) -> bool:
-        answer = program.eval(environment.Activation({"object": dict(value)})).value()
+    def ask(value: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> bool:
+        answer = program.eval(environment.Activation({"object": dict(value), "oldObject": dict(old or {})})).value()
         assert isinstance(answer, bool), f"an error counts as no under failurePolicy Ignore: {answer}"
         return answer
 

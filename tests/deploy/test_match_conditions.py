@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.facts import Unread
-from checker.manifests import extract, parsed, pod_spec
+from checker.manifests import Index, extract, parsed, pod_spec
 from checker.manifests.documents import load
 from checker.manifests.files import Sources
 from checker.manifests.operators import is_operated
 from checker.manifests.pods import ENGINE_NAMES
-from tests.deploy.conditions import leaves_the_api_server
-from tests.deploy.rendering import Object, kustomize, named
+from tests.deploy.conditions import compiled, leaves_the_api_server
+from tests.deploy.rendering import COMPONENTS, Object, kustomize, named
 
 Ask = Callable[[Mapping[str, Any]], bool]
 
 
-def webhook(name: str) -> Object:
-    (found,) = (
-        each
-        for each in named(kustomize(), "ValidatingWebhookConfiguration", "bgsafe")["webhooks"]
-        if each["name"] == name
-    )
+def webhook(name: str, components: Sequence[str] = COMPONENTS) -> Object:
+    configuration = named(kustomize(tuple(components)), "ValidatingWebhookConfiguration", "bgsafe")
+    (found,) = (each for each in configuration["webhooks"] if each["name"] == name)
     return found
 
 
+@pytest.fixture(scope="module", params=[(), COMPONENTS], ids=["without resolve", "with resolve"])
+def matches(request: pytest.FixtureRequest) -> Ask:
+    """Does the object leave the API server?"""
+    return leaves_the_api_server(webhook("workloads.bgsafe.io", request.param))
+
+
 @pytest.fixture(scope="module")
-def matches() -> Ask:
+def matches_resolving() -> Ask:
     return leaves_the_api_server(webhook("workloads.bgsafe.io"))
 
 
@@ -84,9 +89,9 @@ LOOKED_AT = [
     pytest.param(pod(container(), container("redis:7")), id="second container"),
     pytest.param(pod(container(), initContainers=[container("redis:7", restartPolicy="Always")]), id="sidecar"),
     pytest.param({**pod(container()), "metadata": {"annotations": {"bgsafe.io/engine": "redis"}}}, id="annotation"),
-    pytest.param(pod(*[container()] * 31), id="more containers than are searched"),
-    pytest.param(pod(container(args=["x"] * 200)), id="more arguments than are searched"),
-    pytest.param(pod(container(args=["x" * 10_001])), id="a longer script than is searched"),
+    pytest.param(pod(*[container()] * 21), id="more containers than are searched"),
+    pytest.param(pod(container(args=["x"] * 100)), id="more arguments than are searched"),
+    pytest.param(pod(container(args=["x" * 5_001])), id="a longer script than is searched"),
 ]
 
 LEFT_ALONE = [
@@ -102,9 +107,9 @@ LEFT_ALONE = [
     pytest.param(
         {**pod(container()), "metadata": {"annotations": {"example.com/bgsafe.io/": "x"}}}, id="another annotation"
     ),
-    pytest.param(pod(container(args=["x"] * 199)), id="as many arguments as are searched"),
-    pytest.param(pod(*[container()] * 30), id="as many containers as are searched"),
-    pytest.param(pod(container("a", args=["x" * 9_999])), id="as long a script as is searched"),
+    pytest.param(pod(container(args=["x"] * 99)), id="as many arguments as are searched"),
+    pytest.param(pod(*[container()] * 20), id="as many containers as are searched"),
+    pytest.param(pod(container("a", args=["x" * 4_999])), id="as long a script as is searched"),
     pytest.param(
         pod(container(), ephemeralContainers=[container("redis:7", command=["redis-cli"])]), id="ephemeral container"
     ),
@@ -124,12 +129,89 @@ def test_other_pods_never_leave_the_api_server(matches: Ask, value: Object) -> N
     assert [kind for kind in KINDS if matches(of(kind, value))] == []
 
 
+SCRIPTS = {"name": "scripts", "configMap": {"name": "scripts"}}
+SECRET = {"name": "v", "secret": {"secretName": "scripts"}}
+TOKEN = {
+    "name": "kube-api-access",
+    "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}, {"configMap": {"name": "kube-root-ca.crt"}}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(pod(container(command=["/scripts/start"]), volumes=[SCRIPTS]), True, id="by its command"),
+        pytest.param(pod(container(args=["/scripts/start"]), volumes=[SCRIPTS]), True, id="by its arguments"),
+        pytest.param(
+            pod(
+                container(command=["/a/b"]),
+                volumes=[{"name": "v", "projected": {"sources": [{"configMap": {"name": "scripts"}}]}}],
+            ),
+            True,
+            id="projected",
+        ),
+        pytest.param(pod(container(), volumes=[SCRIPTS]), False, id="starts what its image says"),
+        pytest.param(pod(container(command=["/a/b"]), volumes=[TOKEN]), False, id="its token alone"),
+        pytest.param(pod(container(command=["/a/b"]), volumes=[SECRET]), False, id="a Secret"),
+        pytest.param(
+            pod(container(command=["/a/b"]), volumes=[{"name": f"v{n}", "emptyDir": {}} for n in range(101)]),
+            True,
+            id="more volumes than are searched",
+        ),
+    ],
+)
+def test_with_resolve_a_script_in_a_config_map_is_looked_for(
+    matches_resolving: Ask, value: Object, expected: bool
+) -> None:
+    assert matches_resolving(value) is expected
+    assert [kind for kind in KINDS if matches_resolving(of(kind, value)) is not expected] == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param({"data": {"a": "1"}}, {"data": {"a": "2"}}, True, id="another value"),
+        pytest.param({"data": {"a": "1"}}, {"data": {"a": "1", "b": ""}}, True, id="another key"),
+        pytest.param({}, {"data": {"a": "1"}}, True, id="its first data"),
+        pytest.param({"binaryData": {"a": "MQ=="}}, {"binaryData": {"a": "Mg=="}}, True, id="bytes"),
+        pytest.param({"data": {"a": "1"}}, {"data": {"a": "1"}, "metadata": {"labels": {}}}, False, id="a label"),
+        pytest.param({}, {}, False, id="nothing"),
+    ],
+)
+def test_a_config_map_leaves_the_api_server_when_its_content_changes(old: Object, new: Object, expected: bool) -> None:
+    (condition,) = webhook("configmaps.bgsafe.io")["matchConditions"]
+    assert compiled(condition["expression"])(new, old) is expected
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_annotation_on_the_workload_itself_is_enough(matches: Ask, kind: str) -> None:
     value = of(kind, pod(container()))
     assert not matches(value)
     value["metadata"]["annotations"] = {"bgsafe.io/engine": "redis"}
     assert matches(value)
+
+
+# --- what it costs ---
+
+PER_CALL_LIMIT = 1_000_000
+"""Of one expression: k8s.io/apiserver pkg/apis/cel/config.go, PerCallLimit; above it the answer is an error."""
+
+STRING_FACTOR, REGEX_FACTOR = 0.1, 0.25
+"""Of one character: cel-go common/cost.go, StringTraversalCostFactor and RegexStringLengthCostFactor."""
+
+STEPS_PER_WORD = 20
+"""Iterating, reading a variable, adding a length, for a word in each of two comprehensions: a generous count."""
+
+
+def test_the_largest_pod_that_is_searched_stays_within_half_the_budget() -> None:
+    expression = webhook("workloads.bgsafe.io")["matchConditions"][0]["expression"]
+    containers, words, characters = (
+        int(re.findall(pattern, expression)[0])
+        for pattern in (r"size\(containers\) > (\d+)", r"size\(words\) > (\d+)", r"sum\(\) > (\d+)")
+    )
+    (pattern,) = re.findall(r"matches\('(.*)'\)", expression)
+    per_word = ceil((characters / words + 1) * STRING_FACTOR) * ceil(len(pattern) * REGEX_FACTOR) + STEPS_PER_WORD
+    assert containers * words * per_word < PER_CALL_LIMIT / 2
 
 
 # --- against what the webhook finds ---
@@ -157,9 +239,12 @@ PODS = st.builds(
 )
 
 
-def servers(value: Mapping[str, Any]) -> int:
-    """How many the webhook would find."""
-    return len(extract([parsed(value, "the review")]).servers)
+def servers(value: Mapping[str, Any], config_maps: Iterable[Mapping[str, Any]] = ()) -> int:
+    """How many the webhook would find; with --resolve it knows the ConfigMaps."""
+    index = Index()
+    for config_map in config_maps:
+        index.add(parsed(config_map, "the API server"))
+    return len(extract([parsed(value, "the review")], (), index).servers)
 
 
 @given(value=PODS, kind=st.sampled_from(["Pod", *KINDS]))
@@ -168,16 +253,40 @@ def test_no_server_that_the_webhook_would_find_is_filtered_out(matches: Ask, val
     assert matches(value) or servers(value) == 0
 
 
+START = {
+    "kind": "ConfigMap",
+    "metadata": {"name": "scripts"},
+    "data": {"start": "#!/bin/sh\nexec redis-server --port 6379\n"},
+}
+
+
+def test_a_script_in_a_config_map_is_a_server_to_the_webhook() -> None:
+    mounted = container(command=["/scripts/start"], volumeMounts=[{"name": "scripts", "mountPath": "/scripts"}])
+    assert servers(pod(mounted, volumes=[SCRIPTS]), [START]) == 1
+
+
+@given(value=PODS, kind=st.sampled_from(["Pod", *KINDS]), path=st.sampled_from(["/scripts/start", "/other", ""]))
+def test_with_resolve_no_server_is_filtered_out(matches_resolving: Ask, value: Object, kind: str, path: str) -> None:
+    mounted = {"command": [path] if path else [], "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}]}
+    spec = {**value["spec"], "containers": [*value["spec"]["containers"], container(**mounted)], "volumes": [SCRIPTS]}
+    value = {**value, "spec": spec} if kind == "Pod" else of(kind, {**value, "spec": spec})
+    assert matches_resolving(value) or servers(value, [START]) == 0
+
+
 FOLDER = Path(os.environ.get("BGSAFE_MANIFESTS", Path(__file__).parents[3] / "shared" / "corpus"))
 FILES = sorted(FOLDER.rglob("*.yaml"))
 
 
-def real() -> Iterator[Object]:
-    """The documents of the folder, as they are once they have gone through JSON."""
-    for text in Sources([str(path) for path in FILES], None).documents():
-        loaded = () if isinstance(text, Unread) else load(text)
-        for document in () if isinstance(loaded, Unread) else loaded:
-            yield as_stored(json.loads(json.dumps(document.value, default=str)))
+def real() -> Iterator[tuple[Object, list[Object]]]:
+    """The documents of the folder, as they are once they have gone through JSON, with the ConfigMaps of their file."""
+    for path in FILES:
+        found = []
+        for text in Sources([str(path)], None).documents():
+            loaded = () if isinstance(text, Unread) else load(text)
+            for document in () if isinstance(loaded, Unread) else loaded:
+                found.append(as_stored(json.loads(json.dumps(document.value, default=str))))
+        config_maps = [value for value in found if value.get("kind") == "ConfigMap"]
+        yield from ((value, config_maps) for value in found)
 
 
 def as_stored(value: Any) -> Any:
@@ -188,15 +297,16 @@ def as_stored(value: Any) -> Any:
 
 
 @pytest.mark.skipif(not FILES, reason="no folder of real manifests (set BGSAFE_MANIFESTS)")
-def test_no_server_of_real_manifests_is_filtered_out(matches: Ask) -> None:
+def test_no_server_of_real_manifests_is_filtered_out(matches: Ask, matches_resolving: Ask) -> None:
     found = left_alone = 0
-    for value in real():
+    for value, config_maps in real():
         if pod_spec(value) is not None:
             count = servers(value)
             found += count
             if not matches(value):
                 assert count == 0, value
                 left_alone += 1
+            assert matches_resolving(value) or servers(value, config_maps) == 0, value
     assert found > 100
     assert left_alone > 50
 
@@ -204,7 +314,7 @@ def test_no_server_of_real_manifests_is_filtered_out(matches: Ask) -> None:
 @pytest.mark.skipif(not FILES, reason="no folder of real manifests (set BGSAFE_MANIFESTS)")
 def test_every_operators_resource_of_real_manifests_is_in_a_rule() -> None:
     (rule,) = webhook("operators.bgsafe.io")["rules"]
-    kinds = {value["kind"].lower() for value in real() if is_operated(value)}
+    kinds = {value["kind"].lower() for value, _ in real() if is_operated(value)}
     plurals = {kind: {kind, f"{kind}s", f"{kind}es", f"{kind[:-1]}ies"} for kind in kinds}
     assert [kind for kind, forms in plurals.items() if not forms & set(rule["resources"])] == []
     assert kinds

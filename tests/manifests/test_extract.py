@@ -214,6 +214,13 @@ def test_a_policys_image_is_a_server() -> None:
     assert isinstance(server.config.save, Unread)  # who knows what its entry point adds
 
 
+def test_a_policys_image_makes_no_other_pod_a_server() -> None:
+    """A pod is found, or not, whatever the policy says of others': the webhook's matchConditions rest on it."""
+    engines = [EngineImage("registry.example/mycache*", "redis")]
+    text = workload("image: app:1\nenv: [{name: P, value: redis-server}]\ncommand: [$(P)]")
+    assert extract(split(text.splitlines(keepends=True), "f"), engines).servers == read(text).servers == ()
+
+
 def test_requests_are_kept_beside_the_servers() -> None:
     found = read(workload("image: redis\nresources: {requests: {memory: 64Mi}}"))
     assert found.memory_requests == (64 * MIB,)

@@ -114,6 +114,17 @@ def api_server(objects: dict[str, dict[str, Any]], log: list[tuple[str, str, str
                 objects[path] = body
             return self._answer(201, body)
 
+        def do_DELETE(self) -> None:
+            self._body()
+            with lock:
+                found = objects.get(self.path)
+                if found is None:
+                    return self._refuse(404, "NotFound")
+                if "refuse" in found:
+                    return self._refuse(found["refuse"], "Refused")
+                del objects[self.path]
+            return self._answer(200, {"kind": "Status", "status": "Success"})
+
         def do_PATCH(self) -> None:
             body = self._body()
             with lock:
