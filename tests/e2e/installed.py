@@ -1,0 +1,101 @@
+"""deploy/kustomize in the API server, and the webhook that runs with the rights that it gives."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.assets import SINCE
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.kubectl import Kubectl
+from tests.e2e.manifests import (
+    ACCOUNT,
+    CONFIGURATION,
+    NAMESPACE,
+    RIGHTS,
+    SECRET,
+    Manifest,
+    by_service,
+    of_kind,
+    rendered,
+    service_on_loopback,
+)
+from tests.e2e.objects import pod
+from tests.e2e.webhooks import Webhook, webhook
+from tests.webhook.serving import free_port, until
+
+SECONDS = 30.0
+"""For the API server to see what it was just told: its caches follow within one, on a machine that is not busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What is there: namespace, service account, roles, and the Service's name."""
+
+    cluster: ControlPlane
+    manifests: list[Manifest]
+    kubeconfig: Path  # of the webhook's service account
+
+    @property
+    def configuration(self) -> Manifest:
+        """The ValidatingWebhookConfiguration as it is deployed."""
+        return of_kind(self.manifests, "ValidatingWebhookConfiguration")[0]
+
+    def published(self) -> bytes:
+        """The authorities that the API server was given for the webhook."""
+        found = self.cluster.admin.read("validatingwebhookconfiguration", CONFIGURATION)
+        return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
+
+    @contextmanager
+    def webhook(self, log: Path, *options: str, port: int | None = None) -> Iterator[Webhook]:
+        """Run it as deploy/ does, with its service account."""
+        own = ("--self-signed", f"--namespace={NAMESPACE}", f"--kubeconfig={self.kubeconfig}")
+        with webhook(log, self.authority, *own, *options, port=port) as running:
+            yield running
+
+    def authority(self) -> bytes:
+        """Who signs the certificates that it makes."""
+        secret = self.cluster.admin.within(NAMESPACE).read("secret", SECRET)
+        return base64.b64decode(secret["data"]["ca.crt"])
+
+    @contextmanager
+    def protected(self, log: Path, *options: str) -> Iterator[Webhook]:
+        """Register it, run it, and have the API server ask it, by the Service's name."""
+        port = free_port()
+        with self.configured(by_service(self.configuration, port)), self.webhook(log, *options, port=port) as running:
+            until(lambda: is_asked(self.cluster.admin), SECONDS)
+            yield running
+
+    @contextmanager
+    def configured(self, configuration: Manifest) -> Iterator[None]:
+        """Have this ValidatingWebhookConfiguration, and forget it again."""
+        admin = self.cluster.admin
+        apply(self.cluster, configuration)
+        try:
+            yield
+        finally:
+            admin.run("delete", "validatingwebhookconfiguration", CONFIGURATION, "--ignore-not-found").ok()
+            until(lambda: not is_asked(admin), SECONDS)
+
+
+def is_asked(kubectl: Kubectl) -> bool:
+    """Does the webhook have a word about an unsafe Pod?"""
+    return "bgsafe" in kubectl.create(pod(name="asked"), "--dry-run=server").stderr
+
+
+def install(cluster: ControlPlane) -> Installed:
+    manifests = rendered(cluster.admin)
+    apply(cluster, *of_kind(manifests, "Namespace"))
+    apply(cluster, *of_kind(manifests, *RIGHTS), service_on_loopback())
+    token = cluster.admin.within(NAMESPACE).run("create", "token", ACCOUNT, "--duration=1h").ok().stdout.strip()
+    return Installed(cluster, manifests, cluster.kubeconfig(ACCOUNT, token))
+
+
+def apply(cluster: ControlPlane, *manifests: Manifest) -> None:
+    """As a user does; strictly, so that a field that the API server does not know is an error."""
+    # An old one does not know matchConditions, and drops them.
+    validate = "strict" if cluster.version >= SINCE["matchConditions"] else "ignore"
+    cluster.admin.apply(list(manifests), f"--validate={validate}").ok()
