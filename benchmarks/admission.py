@@ -11,7 +11,7 @@ from benchmarks.speed import milliseconds
 from checker.manifests import extract, parsed
 from checker.policy import Policy
 from checker.rules import judge
-from webhook.review import parse, review
+from webhook.review import Memory, Unasked, parse, review
 
 RUNS: Final = 300
 REVIEW_BYTES: Final = 5_000
@@ -72,7 +72,7 @@ def figures() -> list[tuple[str, float]]:
     (server,) = extract([document]).servers
 
     def answered(body: bytes, policy: Policy) -> Callable[[], object]:
-        return lambda: json.dumps(review(parse(json.loads(body)), policy, {}).answer)
+        return lambda: json.dumps(review(parse(json.loads(body)), policy, Unasked(), Memory()).answer)
 
     steps: list[tuple[str, Callable[[], object]]] = [
         ("CREATE of an unsafe Redis Pod, denied", answered(body, enforce)),

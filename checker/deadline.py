@@ -28,6 +28,11 @@ def within(seconds: float) -> Iterator[None]:
         _DEADLINE.reset(token)
 
 
+def seconds_left() -> float:
+    """How long until the deadline: infinite without one, below 0 after it."""
+    return _DEADLINE.get() - monotonic()
+
+
 def check_deadline() -> None:
     """Raise DeadlineError when the time is over; without a deadline it never is."""
     if monotonic() > _DEADLINE.get():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic
@@ -22,12 +22,11 @@ from werkzeug.exceptions import (
 )
 
 from checker.deadline import within
-from checker.facts import Maybe, Unread
 from checker.log import log as write_event
 from checker.policy import Policy
 from checker.units import MIB
 from webhook.metrics import Metrics, Reason
-from webhook.review import MalformedReviewError, Request, Reviewed, parse, review
+from webhook.review import MalformedReviewError, Memory, Request, Reviewed, Surroundings, Unasked, parse, review
 from webhook.wsgi import RECEIVED
 
 MAX_REQUEST_BYTES: Final = 4 * MIB
@@ -46,9 +45,6 @@ _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µ
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d*)?(?:h|ms|m|us|µs|ns|s))+", re.ASCII)
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?)(h|ms|m|us|µs|ns|s)", re.ASCII)
 
-Labels = Callable[[str | None], Maybe[Mapping[str, str]]]
-"""Namespace → its labels."""
-
 
 class Log(Protocol):
     """Takes one event. Its fields are for everybody to read: no part of an object but its kind and name is in them."""
@@ -56,37 +52,31 @@ class Log(Protocol):
     def __call__(self, event: str, **fields: object) -> None: ...
 
 
-def unread_labels(namespace: str | None) -> Unread:
-    """What is known of a namespace where nobody asks the API server."""
-    return Unread(
-        f"labels of namespace {namespace}", "the webhook does not ask the API server", "set mode in the policy"
-    )
-
-
 def create_app(
     policy: Callable[[], Policy],
     *,
-    labels: Labels = unread_labels,
+    around: Surroundings | None = None,
     not_ready: Callable[[], str | None] = lambda: None,
     metrics: Metrics | None = None,
     log: Log = write_event,
 ) -> Flask:
     """The WSGI application.
 
-    `policy` gives the one in force, and is asked for every review; `not_ready` says why /readyz is to fail, None when
-    all is well. Neither may raise.
+    `policy` gives the one in force, and is asked for every review; `around` is the cluster, none where nobody is to be
+    asked; `not_ready` says why /readyz is to fail, None when all is well. None of them may raise.
     """
     app = Flask("bgsafe-webhook", static_folder=None, template_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=MAX_REQUEST_BYTES, PROPAGATE_EXCEPTIONS=False)
     app.logger.disabled = True  # its tracebacks may quote an object; `in_words` logs what may be told
     counted = metrics or Metrics()
+    around, memory = around or Unasked(), Memory()
 
     @app.post("/validate")
     def validate() -> Response:
         started = float(request.environ.get(RECEIVED, monotonic()))
         asked = _asked(counted, log)
         with within(_review_seconds(request.query_string) - (monotonic() - started)):
-            reviewed = review(asked, policy(), labels(asked.namespace))
+            reviewed = review(asked, policy(), around, memory)
         seconds = monotonic() - started
         counted.count(reviewed, seconds)
         if reviewed.error or reviewed.conclusion not in ("none", "passed"):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from checker.facts import Maybe
     from webhook.certs import Place
+    from webhook.lookups import Lookups
     from webhook.server import Server
     from webhook.tls import Serving
 
@@ -45,7 +46,7 @@ class Address:
 @click.option("--tls-key", type=FILE, help="Its PEM key.")
 @click.option("--client-ca", type=FILE, help="Only clients with a certificate of this CA (PEM) are served.")
 @click.option("--self-signed", is_flag=True, help="Make and renew a CA and a certificate, kept in a Secret.")
-@click.option("--namespace", help="Of the Secret and the Service.  [default: the pod's own]")
+@click.option("--namespace", help="Of the Secret, the Service and the node facts.  [default: the pod's own]")
 @click.option("--secret", default="bgsafe-webhook-tls", show_default=True, help="Secret of --self-signed.")
 @click.option("--service", default="bgsafe-webhook", show_default=True, help="Service that the API server calls.")
 @click.option(
@@ -54,6 +55,8 @@ class Address:
     show_default=True,
     help="ValidatingWebhookConfiguration that --self-signed gives its CA to.",
 )
+@click.option("--resolve", is_flag=True, help="Read ConfigMaps, LimitRanges and namespace labels from the API server.")
+@click.option("--node-facts", is_flag=True, help="Answer for the nodes where a pod may be put, by what agents publish.")
 @click.option("--kubeconfig", type=FILE, help="How to reach the API server.  [default: the pod's own service account]")
 @click.option("--policy", type=FILE, help="Policy file; read again when it changes.")
 @click.option(
@@ -86,6 +89,8 @@ def webhook(**options: Any) -> None:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(f"--listen {options['listen']}: {error.strerror}") from error
+    if options["self_signed"] or options["node_facts"]:
+        options["namespace"] = options["namespace"] or _own_namespace()
     place = _place(options) if options["self_signed"] else None
     code = mind(
         lambda parent_alive: work(_server(options, place, listening, timing), parent_alive),
@@ -95,16 +100,18 @@ def webhook(**options: Any) -> None:
     sys.exit(code)
 
 
+def _own_namespace() -> str:
+    try:
+        return NAMESPACE_FILE.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        why = f"{NAMESPACE_FILE}: {error.strerror}"
+        raise click.UsageError(f"--self-signed and --node-facts need --namespace: {why}") from error
+
+
 def _place(options: dict[str, Any]) -> Place:
     from webhook.certs import Place
 
-    namespace = options["namespace"]
-    if namespace is None:
-        try:
-            namespace = NAMESPACE_FILE.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise click.UsageError(f"--self-signed needs --namespace: {NAMESPACE_FILE}: {error.strerror}") from error
-    service = options["service"]
+    namespace, service = options["namespace"], options["service"]
     names = tuple(f"{service}.{namespace}{suffix}" for suffix in (".svc", ".svc.cluster.local", ""))
     return Place(
         namespace=namespace, secret=options["secret"], configuration=options["webhook_configuration"], names=names
@@ -126,16 +133,36 @@ def _server(options: dict[str, Any], place: Place | None, listening: Any, timing
         return expiry_seconds(server.serving.certificate) if server.serving else 0.0
 
     def not_ready() -> str | None:
-        return None if expiry() > time() else "the serving certificate has expired: renew it"
+        if expiry() <= time():
+            return "the serving certificate has expired: renew it"
+        return lookups.not_ready() if lookups else None
 
     metrics = Metrics(expiry)
     built_in = Policy()
     policy: Callable[[], Policy] = lambda: built_in  # noqa: E731 - one of two
     if options["policy"] is not None:
         policy = WatchedPolicy(options["policy"], lambda: metrics.count_error("policy"))
-    application = create_app(policy, not_ready=not_ready, metrics=metrics)
+    lookups = _lookups(options, lambda: metrics.count_error("lookup"))
+    application = create_app(policy, around=lookups, not_ready=not_ready, metrics=metrics)
     server = Server(application, listening, _certificates(options, place), timing=timing)
     return server
+
+
+def _lookups(options: dict[str, Any], failed: Callable[[], None]) -> Lookups | None:
+    if not (options["resolve"] or options["node_facts"]):
+        return None
+    from checker.cluster.api import connect
+    from checker.cluster.objects import Objects
+    from webhook.lookups import Lookups
+
+    lookups = Lookups(
+        lambda: Objects(connect(options["kubeconfig"])),
+        resolve=options["resolve"],
+        facts_namespace=options["namespace"] if options["node_facts"] else None,
+        failed=failed,
+    )
+    lookups.start()
+    return lookups
 
 
 def _certificates(options: dict[str, Any], place: Place | None) -> Callable[[], Maybe[Serving]]:

@@ -7,7 +7,7 @@ import binascii
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from checker.facts import Maybe, Unread
 from checker.manifests.documents import Document
@@ -56,13 +56,24 @@ def namespace_of(value: Any) -> str | None:
     return readable(at(value, "metadata", "namespace"))
 
 
+class Elsewhere(Protocol):
+    """Where objects are that are not in the input: a cluster. Nothing raises."""
+
+    def config_map(self, namespace: str, name: str) -> Maybe[Document]:
+        """The ConfigMap; Unread where there is none, or it cannot be told."""
+
+    def limit_ranges(self, namespace: str) -> Sequence[Document]:
+        """The LimitRanges that hold there, as far as they could be read."""
+
+
 @dataclass(slots=True)
 class Index:
-    """ConfigMaps, Secrets and LimitRanges of the whole input, by kind and name."""
+    """ConfigMaps, Secrets and LimitRanges of the whole input, by kind and name; of a cluster, where it can be asked."""
 
     held: dict[tuple[str, str], list[Document]] = field(default_factory=dict)
     ranges: dict[str | None, list[Document]] = field(default_factory=dict)  # namespace → its LimitRanges
     absent: tuple[str, str] = ("is not in the input", "give its file too, or all that is rendered")  # why, remedy
+    elsewhere: Elsewhere | None = None
 
     def add(self, document: Document) -> None:
         kind = str(document.value.get("kind"))
@@ -88,11 +99,16 @@ class Index:
                 return near[-1]
             if near:
                 return Unread(f"{kind} {name}", f"is there {len(near)} times", "check one overlay at a time")
+        if kind == "ConfigMap" and self.elsewhere is not None and namespace is not None:
+            return self.elsewhere.config_map(namespace, name)
         return Unread(f"{kind} {name}", *self.absent)
 
     def limit_ranges(self, by: Document) -> list[Document]:
         """LimitRanges that hold in the namespace of `by`."""
-        return self.ranges.get(namespace_of(by.value), [])
+        namespace = namespace_of(by.value)
+        if namespace not in self.ranges and self.elsewhere is not None and namespace is not None:
+            return list(self.elsewhere.limit_ranges(namespace))
+        return self.ranges.get(namespace, [])
 
 
 def entries(document: Document) -> dict[str, str]:

@@ -165,7 +165,7 @@ def test_two_replicas_that_start_at_once_make_one_ca_and_serve_what_it_signed(tm
     [
         pytest.param([], "give --tls-cert and --tls-key, or --self-signed", id="no certificate"),
         pytest.param(["--tls-cert", "a"], "give --tls-cert and --tls-key", id="no key"),
-        pytest.param(["--self-signed"], "needs --namespace", id="not in a pod"),
+        pytest.param(["--self-signed"], "need --namespace", id="not in a pod"),
         pytest.param(["--tls-cert", "a", "--tls-key", "b", "--listen", "here"], "is not an address", id="no address"),
         pytest.param(["--tls-cert", "a", "--tls-key", "b", "--policy", "none.yaml"], "none.yaml", id="no policy"),
         pytest.param(["--tls-cert", "a", "--tls-key", "b", "--listen", "127.0.0.1:0"], "cannot_start", id="no files"),

@@ -10,9 +10,14 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from checker.cluster.api import ConflictError
 from checker.cluster.certificates import Secret, WebhookConfiguration
+
+COLLECTIONS = frozenset(
+    ("configmaps", "cronjobs", "daemonsets", "deployments", "limitranges", "nodes", "pods", "statefulsets")
+)
 
 
 class MemoryCluster:
@@ -69,6 +74,24 @@ class MemoryCluster:
         return bundle
 
 
+def _listed(objects: dict[str, dict[str, Any]], target: str) -> dict[str, Any] | None:
+    """A page of the objects right below a path; None where nothing is or could be."""
+    path, _, query = target.partition("?")
+    if path.rpartition("/")[2] not in COLLECTIONS:
+        return None
+    options = dict(parse_qsl(query))
+    label, _, wanted = options.get("labelSelector", "").partition("=")
+    found = [
+        held
+        for where, held in sorted(objects.items())
+        if where.rpartition("/")[0] == path
+        and (not label or (held["metadata"].get("labels") or {}).get(label) == wanted)
+    ]
+    start, limit = int(options.get("continue", 0)), int(options.get("limit", len(found) or 1))
+    more = {"continue": str(start + limit)} if start + limit < len(found) else {}
+    return {"kind": "List", "metadata": more, "items": found[start : start + limit]}
+
+
 @contextmanager
 def api_server(objects: dict[str, dict[str, Any]], log: list[tuple[str, str, str]]) -> Iterator[str]:
     """A server on loopback that keeps `objects` by URL path; GET, POST and strategic merge PATCH. Gives its URL."""
@@ -96,7 +119,7 @@ def api_server(objects: dict[str, dict[str, Any]], log: list[tuple[str, str, str
         def do_GET(self) -> None:
             self._body()
             with lock:
-                found = objects.get(self.path)
+                found = objects.get(self.path.partition("?")[0]) or _listed(objects, self.path)
             if found is None:
                 self._refuse(404, "NotFound")
             elif "refuse" in found:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
-from checker.facts import Maybe
+from checker.facts import Maybe, Unread
+from checker.manifests import Document, parsed
 from checker.manifests.objects import at, text
 from checker.policy import Policy
-from webhook.review import Reviewed, parse, review
+from webhook.review import Memory, Reviewed, Unasked, parse, review
+from webhook.review.surroundings import Fleet
 
 SAFE, RISKY, UNSAFE, WORSE = "100mb", "600mb", "900mb", "1000mb"
 """maxmemory of a server with a limit of 1 GiB, by the verdict that it gets."""
@@ -100,17 +104,59 @@ def asked(value: dict[str, Any], operation: str = "CREATE", *, old: Any = None, 
     return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
 
 
+@dataclass
+class Held(Unasked):
+    """A cluster in memory; what is an Unread is not read."""
+
+    namespace_labels: Maybe[dict[str, str]] = field(default_factory=dict)
+    config_maps: dict[str, Any] = field(default_factory=dict)  # name → redis.conf, or Unread
+    ranges: Maybe[Sequence[Document]] = ()
+    running: Maybe[Sequence[Mapping[str, Any]]] = ()
+    nodes: Fleet = ()
+    asked: list[str] = field(default_factory=list)
+
+    def labels(self, namespace: str) -> Maybe[Mapping[str, str]]:
+        assert namespace == "shop"
+        return self.namespace_labels
+
+    def config_map(self, namespace: str, name: str) -> Maybe[Document]:
+        self.asked.append(name)
+        held = self.config_maps.get(name, Unread(f"ConfigMap {name}", f"is not in namespace {namespace}", "create it"))
+        return held if isinstance(held, Unread) else parsed(config_map(held, name), "the cluster")
+
+    def limit_ranges(self, namespace: str) -> Maybe[Sequence[Document]]:
+        self.asked.append("LimitRanges")
+        return self.ranges
+
+    def workloads(self, namespace: str, mentioning: str) -> Maybe[Sequence[Mapping[str, Any]]]:
+        return self.running
+
+    def fleet(self) -> Fleet:
+        return self.nodes
+
+
+def config_map(conf: str, name: str = "redis-conf") -> dict[str, Any]:
+    """A ConfigMap with a redis.conf."""
+    metadata = {"name": name, "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"redis.conf": conf}}
+
+
 def answered(
     value: dict[str, Any],
     operation: str = "CREATE",
     *,
     policy: Policy = ENFORCE,
     labels: Maybe[dict[str, str]] | None = None,
+    around: Held | None = None,
+    memory: Memory | None = None,
     old: Any = None,
     **changed: Any,
 ) -> Reviewed:
-    """What the webhook says; the namespace has no labels unless they are given."""
-    return review(parse(asked(value, operation, old=old, **changed)), policy, {} if labels is None else labels)
+    """What the webhook says; the cluster has nothing in it unless it is given."""
+    around = around or Held(namespace_labels={} if labels is None else labels)
+    return review(
+        parse(asked(value, operation, old=old, **changed)), policy, around, Memory() if memory is None else memory
+    )
 
 
 def warnings(reviewed: Reviewed) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from checker.facts import Maybe
 from checker.policy import Policy
-from tests.webhook.making import ENFORCE, asked, container, of_verdict, pod
+from tests.webhook.making import ENFORCE, Held, asked, container, of_verdict, pod
 from webhook import review as webhook_review
 from webhook.app import MAX_REQUEST_BYTES, MOST_REVIEW_SECONDS, create_app, review_seconds
 from webhook.metrics import Metrics, Reason
@@ -55,14 +55,8 @@ def test_a_safe_object_is_admitted_without_a_word() -> None:
 
 
 def test_the_labels_of_the_requests_namespace_decide() -> None:
-    asked_for: list[str | None] = []
-
-    def labels(namespace: str | None) -> Maybe[Mapping[str, str]]:
-        asked_for.append(namespace)
-        return {"bgsafe.io/mode": "warn"}
-
-    assert posted(asked(pod()), labels=labels)[1]["response"]["allowed"] is True
-    assert asked_for == ["shop"]
+    around = Held(namespace_labels={"bgsafe.io/mode": "warn"})
+    assert posted(asked(pod()), around=around)[1]["response"]["allowed"] is True
 
 
 @pytest.mark.parametrize(
@@ -180,7 +174,7 @@ def test_a_name_without_end_does_not_fill_the_log() -> None:
 
 
 def test_a_bug_is_counted_and_logged_by_its_place_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("requirepass hunter2")
 
     monkeypatch.setattr(webhook_review, "judge", broken)
@@ -196,11 +190,12 @@ def test_a_bug_is_counted_and_logged_by_its_place_alone(monkeypatch: pytest.Monk
 
 
 def test_a_bug_beside_the_review_is_a_500_without_a_traceback() -> None:
-    def broken(namespace: str | None) -> Maybe[Mapping[str, str]]:
-        raise KeyError("hunter2")
+    class Broken(Held):
+        def labels(self, namespace: str) -> Maybe[Mapping[str, str]]:
+            raise KeyError("hunter2")
 
     events = Events()
-    response = client(events=events, labels=broken).post("/validate", json=asked(pod()))
+    response = client(events=events, around=Broken()).post("/validate", json=asked(pod()))
     assert response.status_code == 500
     assert [event["event"] for event in events] == ["bug"]
     assert "hunter2" not in response.text + json.dumps(events)

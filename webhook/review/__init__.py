@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
 from checker.deadline import DeadlineError, check_deadline
 from checker.facts import Maybe, Unread
-from checker.manifests import Index, extract, parsed
+from checker.manifests import Index, extract, parsed, pod_spec
 from checker.manifests.objects import at
+from checker.manifests.pods import ENGINE_NAMES, names_one_of
 from checker.policy import Policy
 from checker.rules import judge
-from checker.units import KIB
 from checker.verdict import Grade, Verdict
+from webhook.review.memory import Memory, Said
 from webhook.review.opinion import Opinion, opinion_of
 from webhook.review.ratchet import comparison, is_worse
 from webhook.review.request import REVIEWED_SUB_RESOURCES, MalformedReviewError, Request, parse
 from webhook.review.response import answer, message, warning_lines
+from webhook.review.surroundings import NOT_READ, Reading, Surroundings, Unasked, landing
 
-__all__ = ["MODE_LABEL", "MalformedReviewError", "Request", "Reviewed", "parse", "review"]
+__all__ = [
+    "MODE_LABEL",
+    "MalformedReviewError",
+    "Memory",
+    "Request",
+    "Reviewed",
+    "Surroundings",
+    "Unasked",
+    "parse",
+    "review",
+]
 
 MODE_LABEL: Final = "bgsafe.io/mode"
 
@@ -29,14 +40,6 @@ Mode: TypeAlias = Literal["enforce", "warn", "audit", "off"]
 Conclusion: TypeAlias = Grade | Literal["none", "exempt", "passed", "failed"]
 """A grade; no server in it; exempted; of no concern to this webhook; or not judged, because that failed."""
 Error: TypeAlias = Literal["", "fault", "deadline", "unknown_kind"]
-
-MOST_REMEMBERED: Final = 256
-LONGEST_REMEMBERED: Final = 32 * KIB
-"""Opinions, and characters of an object: together some 20 MB at most. Many reviews are of an object that was reviewed
-before: a dry run and what follows it, a controller's next try, an update of labels or of a count, and the old half of
-every update."""
-
-_NOT_READ: Final = ("was not read by the webhook", "`bgsafe lint` reads it, where it is given the file")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +60,13 @@ class Reviewed:
         return bool(self.answer["response"]["allowed"])
 
 
-def review(request: Request, policy: Policy, labels: Maybe[Mapping[str, str]]) -> Reviewed:
-    """Decide on one request; `labels` are those of its namespace.
+def review(request: Request, policy: Policy, around: Surroundings, memory: Memory) -> Reviewed:
+    """Decide on one request.
 
     Whatever goes wrong here must not stop a cluster: what cannot be judged, or not before the deadline that the caller
     has set, is admitted with a warning.
     """
-    mode, doubt = _mode(policy, labels)
+    mode, doubt = _mode(policy, around.labels(request.namespace) if request.namespace else {})
     if request.operation in ("DELETE", "CONNECT") or request.sub_resource not in REVIEWED_SUB_RESOURCES:
         return _passed(request, mode, "passed")
     if not request.understood():
@@ -74,7 +77,7 @@ def review(request: Request, policy: Policy, labels: Maybe[Mapping[str, str]]) -
     if exemption is not None:
         return _passed(request, mode, "exempt", said={"exempt": exemption.reason or "by the policy"})
     try:
-        return _judged(request, policy, mode, doubt)
+        return _judged(request, policy, mode, doubt, _View(policy, around, memory))
     except DeadlineError:
         why = "it took too long to read: shorten its scripts, or `bgsafe lint` its file"
         return _failed(request, mode, "deadline", why)
@@ -96,9 +99,18 @@ def _mode(policy: Policy, labels: Maybe[Mapping[str, str]]) -> tuple[Mode, str]:
     return cast(Mode, said), ""
 
 
-def _judged(request: Request, policy: Policy, mode: Mode, doubt: str) -> Reviewed:
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is said of the object as it will be, and as it was (asked for only where that matters)."""
+
+    now: Said
+    before: Callable[[], Opinion]
+
+
+def _judged(request: Request, policy: Policy, mode: Mode, doubt: str, view: _View) -> Reviewed:
     check_deadline()
-    opinion = _opinion(request.value, policy)
+    case = _case_of_config_map(request, view) if request.is_config_map() else _case_of_object(request, view)
+    opinion = case.now.opinion
     grade = opinion.grade or "safe"
     admitted = ""  # why, though it would be denied
     denied = mode == "enforce" and _forbidden(grade, policy)
@@ -106,20 +118,21 @@ def _judged(request: Request, policy: Policy, mode: Mode, doubt: str) -> Reviewe
         # Its owner was reviewed. To refuse what a controller makes for it is to turn a restart into an outage.
         denied, admitted = False, f"admitted, since {owner} made it: change that"
     if denied and request.operation == "UPDATE":
-        before = _opinion(request.old, policy)
+        before = case.before()
         if not is_worse(grade, before.grade or "safe"):
             denied = False
             admitted = comparison(before.grade or "safe", before.shortfall_bytes, opinion.shortfall_bytes)
+    unread = [f"not read: {each}" for each in case.now.unread]
     denial: str | None = None
     warnings: Sequence[str] = ()
     if denied:
         who = f"bgsafe: {request.kind} {request.name or '(no name yet)'} in {request.namespace or 'no namespace'}"
-        rest = [doubt] if doubt else []
-        denial = message([f"{who} is {grade}", *opinion.sentences_with_urls, *rest])
-    elif mode in ("warn", "enforce") and grade != "safe":
+        lead = f"{who} {'makes servers' if request.is_config_map() else 'is'} {grade}"
+        denial = message([lead, *opinion.sentences_with_urls, *unread, *([doubt] if doubt else [])])
+    elif mode in ("warn", "enforce") and (grade != "safe" or unread):
         unsure = doubt if mode == "enforce" else ""
-        if admitted or unsure:
-            said_of_it = (admitted, *opinion.sentences, unsure)
+        if admitted or unsure or unread:
+            said_of_it = (admitted, *opinion.sentences, *unread, unsure)
             warnings = warning_lines(sentence for sentence in said_of_it if sentence)
         else:
             warnings = opinion.warnings
@@ -130,32 +143,82 @@ def _judged(request: Request, policy: Policy, mode: Mode, doubt: str) -> Reviewe
         operation=request.operation,
         conclusion=opinion.grade or "none",
         mode=mode,
+        error="unread" if unread else "",
     )
 
 
-def _opinion(value: Mapping[str, Any], policy: Policy) -> Opinion:
+@dataclass(frozen=True, slots=True)
+class _View:
+    """By what, and in what surroundings, one review judges."""
+
+    policy: Policy
+    around: Surroundings
+    memory: Memory
+
+
+def _case_of_object(request: Request, view: _View) -> _Case:
+    """An object that starts containers."""
+    return _Case(_said(request.value, view), lambda: _said(request.old, view).opinion)
+
+
+def _said(value: Mapping[str, Any], view: _View) -> Said:
     """What is to be said of an object, remembered where the same was asked before.
 
     Of its metadata it is judged without what changes at every write (labels, finalizers, resourceVersion …).
     """
     metadata = {key: at(value, "metadata", key) for key in ("name", "namespace", "annotations")}
-    text = json.dumps({**value, "metadata": metadata})
-    return remembered(text, policy) if len(text) <= LONGEST_REMEMBERED else remembered.__wrapped__(text, policy)
+    key = (json.dumps({**value, "metadata": metadata}), view.policy)
+    said = view.memory.recall(key, view.around)
+    if said is None:
+        reading = Reading(view.around, limit_ranges_hold=value.get("kind") != "Pod")
+        opinion = opinion_of(_verdicts(json.loads(key[0]), view.policy, reading))
+        said = Said(opinion, tuple(reading.seen), reading.unread() if opinion.grade else ())
+        view.memory.keep(key, said)
+    return said
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
-def remembered(text: str, policy: Policy) -> Opinion:
-    """The opinion on an object, as JSON. Whatever else an opinion comes to depend on belongs into the arguments."""
-    return opinion_of(_verdicts(json.loads(text), policy))
+def _case_of_config_map(request: Request, view: _View) -> _Case:
+    """The servers that use a ConfigMap, with its new content and with the old.
+
+    What does not exist yet is judged when it is created, so only an UPDATE matters.
+    """
+    contents = [(each.get("data"), each.get("binaryData")) for each in (request.value, request.old)]
+    nothing = opinion_of(())
+    if request.operation != "UPDATE" or contents[0] == contents[1] or request.namespace is None:
+        return _Case(Said(nothing), lambda: nothing)
+    found = view.around.workloads(request.namespace, request.name)
+    if isinstance(found, Unread):
+        return _Case(Said(nothing, unread=(found,)), lambda: nothing)
+    users: list[Mapping[str, Any]] = []
+    now: list[Verdict] = []
+    reading = Reading(view.around, parsed(request.value, "the admission review"))
+    for workload in found:
+        reading.asked.clear()
+        verdicts = _verdicts(workload, view.policy, reading)
+        if request.name in reading.asked:
+            users.append(workload)
+            now += verdicts
+
+    def before() -> Opinion:
+        stored = Reading(view.around, parsed(request.old, "the admission review"))
+        return opinion_of([each for workload in users for each in _verdicts(workload, view.policy, stored)])
+
+    return _Case(Said(opinion_of(now, others=True), unread=reading.unread() if now else ()), before)
 
 
-def _verdicts(value: Mapping[str, Any], policy: Policy) -> list[Verdict]:
-    """The verdicts on an object's servers, judged as `bgsafe lint` does: on no machine."""
-    extraction = extract([parsed(value, "the admission review")], policy.engines, Index(absent=_NOT_READ))
+def _verdicts(value: Mapping[str, Any], policy: Policy, reading: Reading) -> list[Verdict]:
+    """The verdicts on an object's servers, judged as `bgsafe lint` does, for the nodes that they may be put on."""
+    document = parsed(value, "the admission review")
+    # An object that names no engine asks nobody: a call for every ConfigMap of every pod is too much.
+    elsewhere = reading if names_one_of((*ENGINE_NAMES, "bgsafe.io"), document.origin.text) else None
+    extraction = extract([document], policy.engines, Index(absent=NOT_READ, elsewhere=elsewhere))
+    found = pod_spec(value) if extraction.servers else None
+    # An operator's resource says only to the operator where its pods may be put.
+    where = landing(reading.fleet(), found[0], daemon=value.get("kind") == "DaemonSet") if found else ()
     verdicts = []
     for server in extraction.servers:
         check_deadline()
-        verdicts.append(judge(server, None, None, policy))
+        verdicts.append(judge(server, None, None, policy, landing=where))
     return verdicts
 
 

@@ -29,16 +29,16 @@ class Opinion:
     sentences_with_urls: tuple[str, ...]
 
 
-def opinion_of(verdicts: Sequence[Verdict]) -> Opinion:
-    """Put the verdicts on an object's servers into words."""
-    short = tuple(_bounded(sentences(verdicts, urls=False)))
+def opinion_of(verdicts: Sequence[Verdict], *, others: bool = False) -> Opinion:
+    """Put the verdicts on an object's servers into words; `others`: the servers are those of other objects."""
+    short = tuple(_bounded(sentences(verdicts, urls=False, others=others)))
     return Opinion(
         grade=grade_of(verdicts) if verdicts else None,
         shortfall_bytes=shortfall_bytes(verdicts),
         annotations=audit_annotations(verdicts),
         warnings=tuple(warning_lines(short)),
         sentences=short,
-        sentences_with_urls=tuple(_bounded(sentences(verdicts, urls=True))),
+        sentences_with_urls=tuple(_bounded(sentences(verdicts, urls=True, others=others))),
     )
 
 

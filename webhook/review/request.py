@@ -17,11 +17,12 @@ API_VERSION: Final = "admission.k8s.io/v1"
 Operation: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 KINDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
-    ("", "v1"): frozenset({"Pod", "PodTemplate", "ReplicationController"}),
+    ("", "v1"): frozenset({"ConfigMap", "Pod", "PodTemplate", "ReplicationController"}),
     ("apps", "v1"): frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"}),
     ("batch", "v1"): frozenset({"CronJob", "Job"}),
 }
-"""Kubernetes' own kinds that start containers; of other groups, whatever has a pod template or an operator serves."""
+"""Kubernetes' own kinds that start containers, or configure them; of other groups, whatever has a pod template or an
+operator serves."""
 
 _OWN_GROUPS: Final = frozenset(group for group, _ in KINDS)
 _OWN_KINDS: Final = frozenset().union(*KINDS.values())
@@ -61,6 +62,10 @@ class Request:
         if self.group in _OWN_GROUPS:
             return self.kind in KINDS.get((self.group, self.version), ())
         return pod_spec(self.value) is not None or operators.is_operated(self.value)
+
+    def is_config_map(self) -> bool:
+        """Is it about a ConfigMap, and so about those that use it?"""
+        return (self.group, self.kind) == ("", "ConfigMap")
 
     def being_deleted(self) -> bool:
         """Is the object on its way out, with only finalizers between?"""

@@ -88,14 +88,17 @@ def message(sentences: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def sentences(verdicts: Sequence[Verdict], *, urls: bool) -> Iterator[str]:
-    """What is wrong and what to do, the worst server first; `urls`: with the address of each rule."""
+def sentences(verdicts: Sequence[Verdict], *, urls: bool, others: bool = False) -> Iterator[str]:
+    """What is wrong and what to do, the worst server first; `urls`: with the address of each rule; `others`: of other
+    objects than the one under review, which are named."""
     for verdict in worst_first(verdicts):
         if verdict.grade == "safe":
             continue
-        container = verdict.server.subject.container
+        subject = verdict.server.subject
+        whole = f"{subject.kind} {subject.name}, " if others else ""
+        container = f"{whole}container {subject.container}"
         for number, finding in enumerate([*deciding(verdict), *_assumptions(verdict)]):
-            who = f"container {container} is {verdict.grade}: " if number == 0 else f"container {container}: "
+            who = f"{container} is {verdict.grade}: " if number == 0 else f"{container}: "
             yield f"{who}{finding.message} ({finding.rule})"
             if finding.remedy:
                 yield f"  to do: {finding.remedy}" if urls else f"to do: {finding.remedy}"

@@ -17,6 +17,7 @@ from tests.webhook.making import (
     UNSAFE,
     WORSE,
     answered,
+    asked,
     container,
     denial,
     of_verdict,
@@ -26,7 +27,7 @@ from tests.webhook.making import (
     workload,
 )
 from webhook import review as webhook_review
-from webhook.review import MODE_LABEL
+from webhook.review import MODE_LABEL, Memory, Unasked, parse, review
 from webhook.review.ratchet import SEVERITY
 
 GRADES = ("none", "safe", "risky", "unknown", "unsafe")
@@ -283,8 +284,8 @@ def test_resizing_what_a_controller_made_can_be_denied() -> None:
 
 
 def test_the_config_map_that_was_not_read_is_named() -> None:
-    said = " ".join(warnings(answered(pod(unknown_container()))))
-    assert "ConfigMap redis-conf: was not read by the webhook" in said
+    said = review(parse(asked(pod(unknown_container()))), ENFORCE, Unasked(), Memory())
+    assert "ConfigMap redis-conf: was not read by the webhook" in " ".join(warnings(said))
 
 
 @pytest.mark.parametrize(("mode", "warned"), [("enforce", True), ("warn", True), ("audit", False)])
@@ -296,7 +297,7 @@ def test_past_the_deadline_it_is_admitted(mode: Any, warned: bool) -> None:
 
 
 def test_a_bug_in_a_rule_admits_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("with requirepass hunter2 in its message")
 
     monkeypatch.setattr(webhook_review, "judge", broken)
