@@ -13,8 +13,19 @@ from webhook.review import Reviewed
 _BUCKETS_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """From an object without a server to the deadline of `webhook.app`."""
 
-Reason = Literal["fault", "deadline", "policy", "malformed", "not_json", "content_type", "too_large", "unknown_kind"]
-"""Why something could not be reviewed (docs/webhook.md)."""
+Reason = Literal[
+    "fault",
+    "deadline",
+    "policy",
+    "malformed",
+    "not_json",
+    "content_type",
+    "too_large",
+    "unknown_kind",
+    "lookup",
+    "unread",
+]
+"""Why something could not be reviewed, or not with all that it needed (docs/webhook.md)."""
 
 
 class Metrics:

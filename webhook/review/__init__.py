@@ -39,7 +39,7 @@ MODE_LABEL: Final = "bgsafe.io/mode"
 Mode: TypeAlias = Literal["enforce", "warn", "audit", "off"]
 Conclusion: TypeAlias = Grade | Literal["none", "exempt", "passed", "failed"]
 """A grade; no server in it; exempted; of no concern to this webhook; or not judged, because that failed."""
-Error: TypeAlias = Literal["", "fault", "deadline", "unknown_kind"]
+Error: TypeAlias = Literal["", "fault", "deadline", "unknown_kind", "unread"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
