@@ -46,6 +46,7 @@ PAIRS = [
         "{monitoring: {podMonitor: {enabled: true}, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}}}",
         id="monitoring",
     ),
+    pytest.param((*COMPONENTS, "dashboard"), "{monitoring: {dashboard: {enabled: true}}}", id="dashboard"),
 ]
 
 
