@@ -57,7 +57,10 @@ def declared(annotations: Mapping[str, str], where: str) -> Declared:
 
 
 def _writes(value: str) -> float:
-    rate = float(value.strip().removesuffix("/s"))
+    try:
+        rate = float(value.strip().removesuffix("/s"))
+    except ValueError:
+        rate = math.nan
     if not math.isfinite(rate) or rate < 0:
         raise ValueError(f"{value!r} is not a number of writes per second")
     return rate
