@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from checker.report.results import Report
 
 
-PLOTS = (".svg", ".png")
+PLOTS = (".svg", ".png", ".html")
 
 
 @click.command()
@@ -43,7 +43,7 @@ PLOTS = (".svg", ".png")
 )
 @click.option("--page-size", type=click.Choice(["4096", "16384", "65536"]), help="Of the nodes.  [default: 4096]")
 @click.option("--cpu-limit", type=POSITIVE, help="Cores that the container may use.")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a save: FILE.svg or FILE.png.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw a save: FILE.svg, .png or .html.")
 @assumption_options
 @output_options
 def plan(
@@ -67,7 +67,7 @@ def plan(
     from checker.report.results import Report
 
     if plot is not None and plot.suffix not in PLOTS:
-        usage_error(f"--plot {plot}: the name ends in {' or '.join(PLOTS)}")
+        usage_error(f"--plot {plot}: the name ends in {', '.join(PLOTS)}")
     assumptions, policy = read_assumptions(options), read_policy(options["policy"])
     wish = Wish(
         maxmemory=maxmemory,
@@ -90,9 +90,15 @@ def plan(
 
 
 def _draw(path: Path, report: Report) -> None:
-    from checker.report.picture import draw
+    drawn: bytes | Unread
+    if path.suffix == ".html":
+        from checker.report import html
 
-    drawn = draw(report.verdicts[0], "png" if path.suffix == ".png" else "svg", report.plan)
+        drawn = html.render(report).encode()
+    else:
+        from checker.report.picture import draw
+
+        drawn = draw(report.verdicts[0], "png" if path.suffix == ".png" else "svg", report.plan)
     if isinstance(drawn, Unread):
         usage_error(f"--plot {path}: {drawn}")
     try:

@@ -121,16 +121,23 @@ def key_footprint_bytes(population: Population, layout: Layout, page: int) -> fl
     slot = layout.allocator.slot_bytes
     key, value = round(population.key_bytes), round(population.value_bytes)
     if layout.keyspace is Keyspace.KEY_IN_OBJECT:
-        table = HASHTABLE_BUCKET * _hashtable_buckets(population.keys) / max(1, population.keys)
+        table = table_bytes(population.keys, layout) / max(1, population.keys)
         embedded = embedded_object_bytes(key, value, layout)
         if embedded is not None:
             return table + slot(embedded, page)
         return table + slot(ROBJ + 1 + sds_bytes(key), page) + slot(sds_bytes(value, 3), page)
-    table = POINTER * _power_of_two_at_least(population.keys) / max(1, population.keys)
+    table = table_bytes(population.keys, layout) / max(1, population.keys)
     pieces = slot(DICT_ENTRY, page) + slot(sds_bytes(key), page)
     if value <= EMBSTR_LIMIT:
         return table + pieces + slot(ROBJ + sds_bytes(value, 3), page)
     return table + pieces + slot(ROBJ, page) + slot(sds_bytes(value, 3), page)
+
+
+def table_bytes(keys: float, layout: Layout) -> int:
+    """The table that finds the keys: it grows by doubling."""
+    if layout.keyspace is Keyspace.KEY_IN_OBJECT:
+        return HASHTABLE_BUCKET * _hashtable_buckets(keys)
+    return POINTER * _power_of_two_at_least(keys)
 
 
 def _regions_of_dict(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
@@ -162,7 +169,7 @@ def _regions_with_key_in_object(population: Population, layout: Layout, page: in
 
 def _bucket_region(keys: float) -> Region:
     """The bucket array is one allocation, of whose pointers one a key is written."""
-    pointer_spacing = _hashtable_buckets(keys) * HASHTABLE_BUCKET / max(1, keys)
+    pointer_spacing = HASHTABLE_BUCKET * _hashtable_buckets(keys) / max(1, keys)
     return Region(keys, max(1, round(pointer_spacing)), POINTER, POINTER)
 
 

@@ -42,7 +42,7 @@ def shape_footprint_bytes(workload: Workload) -> float:
     return sum(
         population.keys
         * max(1.0, population.elements if _is_table(population) else 1.0)
-        * key_footprint_bytes(_element(population), layout, workload.page_size_bytes)
+        * key_footprint_bytes(element_of(population), layout, workload.page_size_bytes)
         for population in workload.shape
     )
 
@@ -59,7 +59,7 @@ def population_regions(population: Population, layout: Layout, page: int) -> tup
     Strings follow the server's own layout. An aggregate in one piece (listpack, intset) is like a string of its size;
     in one that is a table, a write touches one element.
     """
-    regions = string_regions(_element(population), layout, page)
+    regions = string_regions(element_of(population), layout, page)
     if population.type == "string" and population.encoding == "int":
         return regions[:2]  # the number sits in the object's pointer: there is no value to write
     if not _is_table(population):
@@ -72,7 +72,7 @@ def _is_table(population: Population) -> bool:
     return population.encoding in ("hashtable", "skiplist", "quicklist", "stream")
 
 
-def _element(population: Population) -> Population:
+def element_of(population: Population) -> Population:
     """What a write changes, as a string: the key itself, or one of the elements of a table."""
     if population.type == "string" and population.encoding == "int":
         return replace(population, value_bytes=0.0)

@@ -54,6 +54,12 @@ def _github(report: Report, _colour: bool, _quiet: bool) -> str:
     return github.render(report)
 
 
+def _html(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import html
+
+    return html.render(report)
+
+
 def _format(name: str, render: Renderer) -> Format:
     def encodable(report: Report, colour: bool, quiet: bool) -> str:
         # A file name that is not UTF-8 has surrogates in it, which could not be written. (In JSON, `\udcff` is right.)
@@ -71,6 +77,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             ("sarif", _sarif),
             ("junit", _junit),
             ("github", _github),
+            ("html", _html),
         )
     }
 )
