@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterator
 
+from blocks import SOURCE, Column, coloured, lines, query, rows, steps
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus, stat, table, timeseries
@@ -20,19 +21,14 @@ from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
-    DataSourceRef,
-    DataTransformerConfig,
     DynamicConfigValue,
-    Threshold,
-    ThresholdsMode,
     VariableModel,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+AnyPanel = timeseries.Panel | table.Panel | stat.Panel
 
 CLUSTER = 'cluster=~"$cluster"'
 """Of a node, an agent or the webhook."""
@@ -42,122 +38,85 @@ EACH = "cluster, namespace, pod, container, server, instance"
 """What tells one server from another."""
 NAME = "{{pod}} {{server}} {{instance}}"
 
+BUDGET_USED = "server:bgsafe_write_budget_used:ratio"
+
 LINES = 20
 """Lines in a picture of the whole fleet, those in most danger: a judgement; more cannot be told apart."""
 
 DAY_SECONDS = 86_400
 
-AnyPanel = timeseries.Panel | table.Panel | stat.Panel
+WARNED_DAYS = 14
+"""Of BgsafeWebhookCertificateExpiring."""
 
 
-def query(expr: str, legend: str = "") -> prometheus.Dataquery:
-    """A query over the dashboard's time range."""
-    return prometheus.Dataquery().expr(expr).legend_format(legend).range()
+def of_each(metric: str, more: str = "") -> str:
+    """A metric of every server that is chosen."""
+    return f"max by ({EACH}) ({metric}{{{SERVER}{more}}})"
 
 
-def now(expr: str, ref_id: str = "A") -> prometheus.Dataquery:
-    """A query at the end of the time range, as rows of a table."""
-    return prometheus.Dataquery().expr(expr).instant().format(PromQueryFormat.TABLE).ref_id(ref_id)
-
-
-def lines(title: str, unit: str, says: str, *queries: prometheus.Dataquery) -> timeseries.Panel:
-    """A picture over time."""
-    panel = timeseries.Panel().title(title).description(says).unit(unit).datasource(SOURCE).span(12).height(8)
-    panel.legend(
-        common_builders.VizLegendOptions()
-        .show_legend(True)
-        .display_mode(common.LegendDisplayMode.TABLE)
-        .placement(common.LegendPlacement.BOTTOM)
-        .calcs(["lastNotNull"])
-    )
-    panel.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI))
-    for number, each in enumerate(queries):
-        panel.with_target(each.ref_id(chr(ord("A") + number)))
-    return panel
-
-
-def steps(*colours: tuple[float | None, str]) -> build.ThresholdsConfig:
-    """Colours by value; None is minus infinity."""
-    return (
-        build.ThresholdsConfig()
-        .mode(ThresholdsMode.ABSOLUTE)
-        .steps([Threshold(value=value, color=colour) for value, colour in colours])
-    )
-
-
-def verdicts() -> stat.Panel:
-    panel = stat.Panel().title("Servers by verdict").datasource(SOURCE).span(24).height(4)
-    panel.description("unknown is not safe: a fact that decides could not be read.")
-    panel.with_target(query(f"sum by (verdict) (bgsafe_verdict{{{SERVER}}})", "{{verdict}}").ref_id("A"))
-    panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
-    panel.text_mode(common.BigValueTextMode.VALUE_AND_NAME).graph_mode(common.BigValueGraphMode.NONE)
-    panel.color_mode(common.BigValueColorMode.BACKGROUND)
+def fleet() -> Iterator[AnyPanel]:
+    verdicts = stat.Panel().title("Servers by verdict").datasource(SOURCE).span(24).height(4)
+    verdicts.description("unknown is not safe: a fact that decides could not be read.")
+    verdicts.with_target(query(f"sum by (verdict) (bgsafe_verdict{{{SERVER}}})", "{{verdict}}"))
+    verdicts.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]))
+    verdicts.text_mode(common.BigValueTextMode.VALUE_AND_NAME).graph_mode(common.BigValueGraphMode.NONE)
+    verdicts.color_mode(common.BigValueColorMode.BACKGROUND)
     for verdict, colour in (("safe", "green"), ("risky", "orange"), ("unknown", "purple"), ("unsafe", "red")):
-        fixed = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
-        panel.override_by_name(verdict, [fixed])
-    return panel
+        verdicts.override_by_name(verdict, [coloured(colour)])
+    yield verdicts
 
-
-COLUMNS = (
-    ("budget used", "server:bgsafe_write_budget_used:ratio", "", "percentunit"),
-    ("writes/s", "bgsafe_write_rate_per_second", "", "none"),
-    ("budget, writes/s", "bgsafe_write_budget_per_second", "", "none"),
-    ("resident", "bgsafe_server_resident_bytes", "", "bytes"),
-    ("limit", "bgsafe_server_memory_limit_bytes", "", "bytes"),
-    ("maxmemory", "bgsafe_server_maxmemory_bytes", "", "bytes"),
-    ("expected headroom", "bgsafe_fork_headroom_bytes", ',case="expected"', "bytes"),
-    ("worst headroom", "bgsafe_fork_headroom_bytes", ',case="worst"', "bytes"),
-)
-"""(heading, metric, further selection, unit) of the fleet's table."""
-
-
-def fleet() -> table.Panel:
-    panel = table.Panel().title("Fleet, nearest to its write budget first").datasource(SOURCE).span(24).height(10)
-    panel.description("Over 100 %, the next save is expected to get the server killed. An empty cell is not known.")
-    names = {}
-    for number, (heading, metric, more, unit) in enumerate(COLUMNS):
-        ref = chr(ord("A") + number)
-        panel.with_target(now(f"max by ({EACH}) ({metric}{{{SERVER}{more}}})", ref))
-        names[f"Value #{ref}"] = heading
-        panel.override_by_name(heading, [DynamicConfigValue(id_val="unit", value=unit)])
-    verdict, info = chr(ord("A") + len(COLUMNS)), chr(ord("B") + len(COLUMNS))
-    panel.with_target(now(f"max by ({EACH}, verdict) (bgsafe_verdict{{{SERVER}}} == 1)", verdict))
-    panel.with_target(now(f"max by ({EACH}, engine, version, write_rate) (bgsafe_server_info{{{SERVER}}})", info))
-    left_out = {"Time": True, f"Value #{verdict}": True, f"Value #{info}": True}
-    names["write_rate"] = "rate is"
-    panel.with_transformation(DataTransformerConfig(id_val="merge", options={}))
-    panel.with_transformation(
-        DataTransformerConfig(id_val="organize", options={"excludeByName": left_out, "renameByName": names})
+    used, room = ((None, "green"), (0.7, "orange"), (1.0, "red")), ((None, "red"), (0.0, "transparent"))
+    headroom = "bgsafe_fork_headroom_bytes"
+    info = f"max by ({EACH}, engine, version, write_rate) (bgsafe_server_info{{{SERVER}}})"
+    columns = (
+        Column(heading="budget used", expr=of_each(BUDGET_USED), unit="percentunit", colours=used),
+        Column(heading="writes/s", expr=of_each("bgsafe_write_rate_per_second")),
+        Column(heading="budget, writes/s", expr=of_each("bgsafe_write_budget_per_second")),
+        Column(heading="resident", expr=of_each("bgsafe_server_resident_bytes"), unit="bytes"),
+        Column(heading="limit", expr=of_each("bgsafe_server_memory_limit_bytes"), unit="bytes"),
+        Column(heading="maxmemory", expr=of_each("bgsafe_server_maxmemory_bytes"), unit="bytes"),
+        Column(heading="expected headroom", expr=of_each(headroom, ',case="expected"'), unit="bytes", colours=room),
+        Column(heading="worst headroom", expr=of_each(headroom, ',case="worst"'), unit="bytes"),
+        Column(heading=None, expr=f"max by ({EACH}, verdict) (bgsafe_verdict{{{SERVER}}} == 1)"),
+        Column(heading=None, expr=info),
     )
-    panel.override_by_name("budget used", _coloured((None, "green"), (0.7, "orange"), (1, "red")))
-    panel.override_by_name("expected headroom", _coloured((None, "red"), (0, "transparent")))
-    panel.sort_by([common_builders.TableSortByFieldState().display_name("budget used").desc(True)])
-    return panel
-
-
-def _coloured(*colours: tuple[float | None, str]) -> list[DynamicConfigValue]:
-    return [
-        DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-background"}),
-        DynamicConfigValue(id_val="thresholds", value=steps(*colours).build()),
-    ]
-
-
-def headroom() -> timeseries.Panel:
-    least = f'bottomk({LINES}, max by ({EACH}) (bgsafe_fork_headroom_bytes{{{SERVER},case="expected"}}))'
-    panel = lines(
-        f"Headroom of a save, the {LINES} least",
-        "bytes",
-        "What the memory limit leaves at the expected peak of a save that starts now. Below 0 the kernel kills.",
-        query(least, NAME),
+    yield (
+        rows(
+            "Fleet, nearest to its write budget first",
+            "Over 100 %, the next save is expected to get the server killed. An empty cell is not known.",
+            columns,
+            {"write_rate": "rate is"},
+        )
+        .sort_by([common_builders.TableSortByFieldState().display_name("budget used").desc(True)])
+        .span(24)
+        .height(10)
     )
-    return panel.thresholds(steps((None, "red"), (0, "transparent"))).thresholds_style(
-        common_builders.GraphThresholdsStyleConfig().mode(common.GraphTresholdsStyleMode.AREA)
+
+
+def room_for_a_save() -> Iterator[AnyPanel]:
+    least = of_each("bgsafe_fork_headroom_bytes", ',case="expected"')
+    yield (
+        lines(
+            f"Headroom of a save, the {LINES} least",
+            "bytes",
+            "What the memory limit leaves at the expected peak of a save that starts now. Below 0 the kernel kills.",
+            query(f"bottomk({LINES}, {least})", NAME),
+        )
+        .thresholds(steps((None, "red"), (0, "transparent")))
+        .thresholds_style(common_builders.GraphThresholdsStyleConfig().mode(common.GraphTresholdsStyleMode.AREA))
     )
+    yield peaks()
+    yield lines(
+        f"Write budget used, the {LINES} most",
+        "percentunit",
+        "Write rate over the highest rate whose expected peak still fits. The table says which rates are assumed.",
+        query(f"topk({LINES}, {of_each(BUDGET_USED)}) < Inf", NAME),
+    ).thresholds(steps((None, "transparent"), (1, "red")))
 
 
 def peaks() -> timeseries.Panel:
     def line(metric: str, more: str, legend: str) -> prometheus.Dataquery:
-        return query(f"max by ({EACH}) ({metric}{{{SERVER}{more}}}) < Inf", f"{legend} {NAME}")
+        return query(f"{of_each(metric, more)} < Inf", f"{legend} {NAME}")
 
     panel = lines(
         "Peaks against the limit (choose a pod)",
@@ -174,24 +133,10 @@ def peaks() -> timeseries.Panel:
         ("expected peak", "yellow", 20, 1),
         ("resident", "green", 40, 1),
     ):
-        panel.override_by_regexp(
-            f"/^{prefix} /",
-            [
-                DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour}),
-                DynamicConfigValue(id_val="custom.fillOpacity", value=opacity),
-                DynamicConfigValue(id_val="custom.lineWidth", value=width),
-            ],
-        )
+        filled = DynamicConfigValue(id_val="custom.fillOpacity", value=opacity)
+        wide = DynamicConfigValue(id_val="custom.lineWidth", value=width)
+        panel.override_by_regexp(f"/^{prefix} /", [coloured(colour), filled, wide])
     return panel
-
-
-def rates() -> timeseries.Panel:
-    return lines(
-        f"Write budget used, the {LINES} most",
-        "percentunit",
-        "Write rate over the highest rate whose expected peak still fits. The table says which rates are assumed.",
-        query(f"topk({LINES}, max by ({EACH}) (server:bgsafe_write_budget_used:ratio{{{SERVER}}})) < Inf", NAME),
-    ).thresholds(steps((None, "transparent"), (1, "red")))
 
 
 def forks() -> Iterator[AnyPanel]:
@@ -199,8 +144,8 @@ def forks() -> Iterator[AnyPanel]:
         "Copied by saves: predicted before, measured after",
         "bytes",
         "Of the last fork of each server.",
-        query(f"max by ({EACH}) (bgsafe_fork_predicted_bytes{{{SERVER}}})", f"predicted {NAME}"),
-        query(f"max by ({EACH}) (bgsafe_fork_cow_bytes{{{SERVER}}})", f"measured {NAME}"),
+        query(of_each("bgsafe_fork_predicted_bytes"), f"predicted {NAME}"),
+        query(of_each("bgsafe_fork_cow_bytes"), f"measured {NAME}"),
     )
     error = f"sum by (le) (rate(bgsafe_prediction_error_ratio_bucket{{{SERVER}}}[1h]))"
     yield lines(
@@ -210,24 +155,22 @@ def forks() -> Iterator[AnyPanel]:
         query(f"histogram_quantile(0.5, {error})", "median"),
         query(f"histogram_quantile(0.95, {error})", "95 of 100"),
     )
+    ended = f"sum by (cause, result) (increase(bgsafe_forks_total{{{SERVER}}}[$__rate_interval]))"
     yield lines(
         "Forks by result",
         "none",
         "killed: the kernel's OOM killer ended the save, and perhaps the server.",
-        query(
-            f"sum by (cause, result) (increase(bgsafe_forks_total{{{SERVER}}}[$__rate_interval]))",
-            "{{cause}} {{result}}",
-        ),
+        query(ended, "{{cause}} {{result}}"),
     )
     yield lines(
         "Duration of the last fork",
         "s",
         "How long the child lived.",
-        query(f"max by ({EACH}) (bgsafe_fork_duration_seconds{{{SERVER}}})", NAME),
+        query(of_each("bgsafe_fork_duration_seconds"), NAME),
     )
 
 
-def node() -> Iterator[AnyPanel]:
+def nodes() -> Iterator[AnyPanel]:
     yield lines(
         "Commit accounting of the nodes",
         "bytes",
@@ -236,37 +179,31 @@ def node() -> Iterator[AnyPanel]:
         query(f"bgsafe_node_committed_as_bytes{{{CLUSTER}}}", "Committed_AS {{instance}}"),
         query(f"bgsafe_node_memory_available_bytes{{{CLUSTER}}}", "MemAvailable {{instance}}"),
     )
+    huge = f"max by (cluster, instance, enabled) (bgsafe_node_transparent_hugepage_info{{{CLUSTER}}} == 1)"
     yield (
-        table.Panel()
-        .title("Nodes")
-        .description("vm.overcommit_memory: 0 heuristic, 1 always, 2 strict. THP: transparent huge pages.")
-        .datasource(SOURCE)
+        rows(
+            "Nodes",
+            "vm.overcommit_memory: 0 heuristic, 1 always, 2 strict. THP: transparent huge pages.",
+            (
+                Column(
+                    heading="vm.overcommit_memory",
+                    expr=f"max by (cluster, instance) (bgsafe_node_overcommit_memory{{{CLUSTER}}})",
+                ),
+                Column(
+                    heading="page size",
+                    expr=f"max by (cluster, instance) (bgsafe_node_page_size_bytes{{{CLUSTER}}})",
+                    unit="bytes",
+                ),
+                Column(heading=None, expr=huge),
+            ),
+            {"enabled": "THP"},
+        )
         .span(12)
         .height(8)
-        .with_target(now(f"max by (cluster, instance) (bgsafe_node_overcommit_memory{{{CLUSTER}}})"))
-        .with_target(now(f"max by (cluster, instance) (bgsafe_node_page_size_bytes{{{CLUSTER}}})", "B"))
-        .with_target(
-            now(f"max by (cluster, instance, enabled) (bgsafe_node_transparent_hugepage_info{{{CLUSTER}}} == 1)", "C")
-        )
-        .with_transformation(DataTransformerConfig(id_val="merge", options={}))
-        .with_transformation(
-            DataTransformerConfig(
-                id_val="organize",
-                options={
-                    "excludeByName": {"Time": True, "Value #C": True},
-                    "renameByName": {
-                        "Value #A": "vm.overcommit_memory",
-                        "Value #B": "page size",
-                        "enabled": "THP",
-                    },
-                },
-            )
-        )
-        .override_by_name("page size", [DynamicConfigValue(id_val="unit", value="bytes")])
     )
 
 
-def agent() -> Iterator[AnyPanel]:
+def agents() -> Iterator[AnyPanel]:
     yield lines(
         "Scans of the agents",
         "s",
@@ -274,26 +211,22 @@ def agent() -> Iterator[AnyPanel]:
         query(f"bgsafe_scan_duration_seconds{{{CLUSTER}}}", "duration {{instance}}"),
         query(f"time() - bgsafe_scan_timestamp_seconds{{{CLUSTER}}}", "age {{instance}}"),
     )
+    unread = f"sum by (instance, probe) (increase(bgsafe_scan_errors_total{{{CLUSTER}}}[$__rate_interval]))"
     yield lines(
         "What the agents could not read",
         "none",
         "Errors by probe: servers may be judged on less than there is.",
-        query(
-            f"sum by (instance, probe) (increase(bgsafe_scan_errors_total{{{CLUSTER}}}[$__rate_interval]))",
-            "{{probe}} {{instance}}",
-        ),
+        query(unread, "{{probe}} {{instance}}"),
     )
 
 
 def webhook() -> Iterator[AnyPanel]:
+    reviews = f"sum by (verdict, allowed) (rate(bgsafe_admission_reviews_total{{{CLUSTER}}}[$__rate_interval]))"
     yield lines(
         "Reviews",
         "reqps",
         "By verdict: a grade, or none (no server in it), exempt, passed, failed.",
-        query(
-            f"sum by (verdict, allowed) (rate(bgsafe_admission_reviews_total{{{CLUSTER}}}[$__rate_interval]))",
-            "{{verdict}}, allowed: {{allowed}}",
-        ),
+        query(reviews, "{{verdict}}, allowed: {{allowed}}"),
     )
     bucket = f"sum by (le) (rate(bgsafe_admission_review_duration_seconds_bucket{{{CLUSTER}}}[$__rate_interval]))"
     yield lines(
@@ -303,31 +236,23 @@ def webhook() -> Iterator[AnyPanel]:
         query(f"histogram_quantile(0.5, {bucket})", "median"),
         query(f"job:bgsafe_admission_review_duration_seconds:p99{{{CLUSTER}}}", "99 of 100, 5 minutes {{job}}"),
     )
+    errors = f"sum by (reason) (increase(bgsafe_admission_errors_total{{{CLUSTER}}}[$__rate_interval]))"
+    yield lines("What could not be reviewed", "none", "By reason (docs/webhook.md).", query(errors, "{{reason}}"))
+    left = f"(bgsafe_certificate_expiry_timestamp_seconds{{{CLUSTER}}} - time()) / {DAY_SECONDS}"
     yield lines(
-        "What could not be reviewed",
-        "none",
-        "By reason (docs/webhook.md).",
-        query(
-            f"sum by (reason) (increase(bgsafe_admission_errors_total{{{CLUSTER}}}[$__rate_interval]))", "{{reason}}"
-        ),
-    )
-    yield lines(
-        "Certificate",
-        "d",
-        "Days until the serving certificate expires.",
-        query(f"(bgsafe_certificate_expiry_timestamp_seconds{{{CLUSTER}}} - time()) / {DAY_SECONDS}", "{{instance}}"),
-    ).thresholds(steps((None, "red"), (14, "green")))
+        "Certificate", "d", "Days until the serving certificate expires.", query(left, "{{instance}}")
+    ).thresholds(steps((None, "red"), (WARNED_DAYS, "green")))
 
 
 def variables() -> Iterator[Builder[VariableModel]]:
     yield build.DatasourceVariable("datasource").label("Data source").type("prometheus")
-    selected = ""
+    selected: list[str] = []
     for name in ("cluster", "namespace", "pod"):
         yield (
             build.QueryVariable(name)
             .label(name.capitalize())
             .datasource(SOURCE)
-            .query(f"label_values(bgsafe_server_info{{{selected}}}, {name})")
+            .query(f"label_values(bgsafe_server_info{{{','.join(selected)}}}, {name})")
             .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
             .sort(VariableSort.ALPHABETICAL_ASC)
             .multi(True)
@@ -335,37 +260,27 @@ def variables() -> Iterator[Builder[VariableModel]]:
             .all_value(".*")
             .current(VariableOption(selected=True, text="All", value="$__all"))
         )
-        selected += f'{"," if selected else ""}{name}=~"${name}"'
+        selected.append(f'{name}=~"${name}"')
 
 
 ROWS = (
-    ("Fleet", lambda: (verdicts(), fleet())),
-    ("Room for a save", lambda: (headroom(), peaks(), rates())),
+    ("Fleet", fleet),
+    ("Room for a save", room_for_a_save),
     ("Forks", forks),
-    ("Nodes", node),
-    ("Agents", agent),
+    ("Nodes", nodes),
+    ("Agents", agents),
     ("Webhook", webhook),
 )
 
 
 def dashboard() -> Dashboard:
     """The whole, with panel ids in the order of reading."""
-    whole = (
-        build.Dashboard("bgsafe: will the next save be refused, or killed?")
-        .uid("bgsafe")
-        .tags(["bgsafe", "redis", "valkey"])
-        .description("Generated by deploy/grafana/dashboard.py. What to do: https://bgsafe.io/docs/monitoring")
-        .time("now-6h", "now")
-        .refresh("1m")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .editable()
-        .link(
-            build.DashboardLink("Runbooks")
-            .type(DashboardLinkType.LINK)
-            .url("https://bgsafe.io/docs/monitoring")
-            .target_blank(True)
-        )
-    )
+    whole = build.Dashboard("bgsafe: will the next save be refused, or killed?").uid("bgsafe")
+    whole.tags(["bgsafe", "redis", "valkey"]).time("now-6h", "now").refresh("1m").editable()
+    whole.description("Generated by deploy/grafana/dashboard.py. What to do: https://bgsafe.io/docs/monitoring")
+    whole.tooltip(DashboardCursorSync.CROSSHAIR)
+    runbooks = build.DashboardLink("Runbooks").type(DashboardLinkType.LINK).target_blank(True)
+    whole.link(runbooks.url("https://bgsafe.io/docs/runbooks"))
     for variable in variables():
         whole.with_variable(variable)
     number = 0
@@ -376,10 +291,5 @@ def dashboard() -> Dashboard:
     return whole.build()
 
 
-def as_json() -> str:
-    """The dashboard as it is committed, and imported."""
-    return json.dumps(dashboard(), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-
-
 if __name__ == "__main__":
-    sys.stdout.write(as_json())
+    sys.stdout.write(json.dumps(dashboard(), cls=JSONEncoder, indent=2, ensure_ascii=False, sort_keys=True) + "\n")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,9 @@ import pytest
 import yaml
 
 from tests.monitoring.files import ALERTS, RECORDED, REPOSITORY, RULE_FILES, TEST_FILES
+from tests.monitoring.promtool import needs_promtool, promtool
 
 RUNBOOKS = "https://bgsafe.io/docs/runbooks"
-
-needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool: apt install prometheus")
-
-
-def promtool(*arguments: str | Path) -> None:
-    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @needs_promtool

