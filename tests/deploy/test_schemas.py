@@ -16,10 +16,14 @@ OLDEST, NEWEST = "1.30", "1.37"
 WITHOUT_SCHEMA = ("cert-manager.io/v1", "monitoring.coreos.com/v1")
 """Resources of other projects."""
 
+OPTIONAL = ("cert-manager", "monitoring", "dashboard")
+
 VARIANTS = [
     pytest.param(kustomize, id="kustomize"),
     pytest.param(lambda: kustomize(()), id="kustomize without components"),
-    pytest.param(lambda: kustomize((*COMPONENTS, "cert-manager", "monitoring", "dashboard")), id="kustomize with all components"),
+    pytest.param(
+        lambda: kustomize((*COMPONENTS, "cert-manager", "monitoring", "dashboard")), id="kustomize with all components"
+    ),
     pytest.param(helm, id="chart"),
     pytest.param(lambda: helm(EVERYTHING), id="chart with every value"),
 ]
