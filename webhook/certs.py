@@ -1,7 +1,7 @@
 """`--self-signed`: a CA and a serving certificate of our own, kept in a Secret that all replicas share.
 
-No leader: every replica looks every minute, does the one step that is due, and writes it on the condition that nobody
-wrote since it read (resourceVersion). Who loses reads again, and finds the step done. The rule that keeps every
+No leader: every replica looks every ten seconds, does the one step that is due, and writes it on the condition that
+nobody wrote since it read (resourceVersion). Who loses reads again, and finds the step done. The rule that keeps every
 replica's certificate valid at all times: **a CA is published in the caBundle before anything is signed with it, and
 stays there until it has expired.**
 """

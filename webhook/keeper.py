@@ -16,8 +16,12 @@ from checker.policy_file import PolicyError, load
 from webhook.certs import Place, keep, utc_now
 from webhook.tls import Serving
 
-LOOK_SECONDS = 60.0
-"""How often a replica looks after the certificates: far below the overlap of a day."""
+LOOK_SECONDS = 10.0
+"""How often a replica looks after the certificates: two GETs.
+
+So long the API server is without our CA, and no pod is judged, where somebody makes the configuration after us or
+replaces it (a judgement).
+"""
 
 RETRY_SECONDS = 5.0
 """After the API server refused or did not answer."""

@@ -62,7 +62,7 @@ def policy_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def webhook(installed: Installed, policy_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
     """As deploy/ runs it, with its own certificates and no more rights than its roles give; registered, and asked."""
     log = tmp_path_factory.mktemp("webhook") / "log"
-    with installed.protected(log, f"--policy={policy_file}") as running:
+    with installed.protected(log, policy_file) as running:
         yield running
 
 

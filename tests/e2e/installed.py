@@ -50,10 +50,14 @@ class Installed:
         return base64.b64decode(found["webhooks"][0]["clientConfig"].get("caBundle", ""))
 
     @contextmanager
-    def webhook(self, log: Path, *options: str, port: int | None = None) -> Iterator[Webhook]:
-        """Run it as deploy/ does, with its service account."""
-        own = ("--self-signed", f"--namespace={NAMESPACE}", f"--kubeconfig={self.kubeconfig}")
-        with webhook(log, self.authority, *own, *options, port=port) as running:
+    def webhook(self, log: Path, policy: Path, *, port: int | None = None) -> Iterator[Webhook]:
+        """Run it with the arguments that deploy/ gives it, and its service account; the policy is another file."""
+        (deployment,) = of_kind(self.manifests, "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        given = [each for each in container["args"][1:] if not each.startswith(("--policy=", "--listen="))]
+        # What a pod has in files that are mounted.
+        own = (f"--kubeconfig={self.kubeconfig}", f"--namespace={NAMESPACE}", f"--policy={policy}")
+        with webhook(log, self.authority, *given, *own, port=port) as running:
             yield running
 
     def authority(self) -> bytes:
@@ -62,10 +66,10 @@ class Installed:
         return base64.b64decode(secret["data"]["ca.crt"])
 
     @contextmanager
-    def protected(self, log: Path, *options: str) -> Iterator[Webhook]:
+    def protected(self, log: Path, policy: Path) -> Iterator[Webhook]:
         """Register it, run it, and have the API server ask it, by the Service's name."""
         port = free_port()
-        with self.configured(by_service(self.configuration, port)), self.webhook(log, *options, port=port) as running:
+        with self.configured(by_service(self.configuration, port)), self.webhook(log, policy, port=port) as running:
             until(lambda: is_asked(self.cluster.admin), SECONDS)
             yield running
 
@@ -96,6 +100,9 @@ def install(cluster: ControlPlane) -> Installed:
 
 def apply(cluster: ControlPlane, *manifests: Manifest) -> None:
     """As a user does; strictly, so that a field that the API server does not know is an error."""
-    # An old one does not know matchConditions, and drops them.
-    validate = "strict" if cluster.version >= SINCE["matchConditions"] else "ignore"
-    cluster.admin.apply(list(manifests), f"--validate={validate}").ok()
+    cluster.admin.apply(list(manifests), validation(cluster)).ok()
+
+
+def validation(cluster: ControlPlane) -> str:
+    """kubectl's option; an old API server does not know matchConditions, and drops them."""
+    return "--validate=strict" if cluster.version >= SINCE["matchConditions"] else "--validate=ignore"

@@ -16,7 +16,7 @@ from checker.cluster.api import connect
 from checker.cluster.certificates import ClusterStore
 from tests.e2e import identities
 from tests.e2e.control_plane import ControlPlane
-from tests.e2e.installed import SECONDS, Installed, apply, is_asked
+from tests.e2e.installed import SECONDS, Installed, apply, is_asked, validation
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.manifests import CONFIGURATION, NAMESPACE, SECRET, SERVICE, by_service, by_url
 from tests.e2e.objects import pod
@@ -49,7 +49,7 @@ def test_replicas_that_start_at_once_make_one_authority_and_publish_it(
     installed: Installed, tmp_path: Path, shop: Kubectl
 ) -> None:
     ports = [free_port() for _ in range(3)]
-    policy = f"--policy={enforcing(tmp_path)}"
+    policy = enforcing(tmp_path)
     starting = [installed.webhook(tmp_path / f"{port}", policy, port=port) for port in ports]
     with ExitStack() as stack:
         stack.enter_context(installed.configured(by_service(installed.configuration, ports[0])))
@@ -67,7 +67,7 @@ def test_replicas_that_start_at_once_make_one_authority_and_publish_it(
 def test_every_webhook_of_the_configuration_gets_the_authority(
     installed: Installed, cluster: ControlPlane, tmp_path: Path
 ) -> None:
-    with installed.protected(tmp_path / "log", f"--policy={enforcing(tmp_path)}"):
+    with installed.protected(tmp_path / "log", enforcing(tmp_path)):
         found = cluster.admin.read("validatingwebhookconfiguration", CONFIGURATION)["webhooks"]
         deployed = installed.configuration["webhooks"]
 
@@ -81,6 +81,23 @@ def test_every_webhook_of_the_configuration_gets_the_authority(
 
 
 @pytest.mark.usefixtures("nothing")
+def test_a_configuration_that_is_made_later_or_replaced_gets_the_authority(
+    installed: Installed, cluster: ControlPlane, tmp_path: Path, shop: Kubectl
+) -> None:
+    port = free_port()
+    configuration = by_service(installed.configuration, port)
+    with (
+        installed.webhook(tmp_path / "log", enforcing(tmp_path), port=port),
+        installed.configured(configuration),
+    ):
+        until(lambda: shop.create(pod(), "--dry-run=server").denied, SECONDS)
+
+        cluster.admin.run("replace", "-f", "-", validation(cluster), given=configuration).ok()
+        assert installed.published() == b""
+        until(lambda: installed.published() == installed.authority(), SECONDS)
+
+
+@pytest.mark.usefixtures("nothing")
 def test_a_new_authority_takes_over_while_every_review_is_answered(
     installed: Installed, cluster: ControlPlane, tmp_path: Path, shop: Kubectl
 ) -> None:
@@ -91,7 +108,7 @@ def test_a_new_authority_takes_over_while_every_review_is_answered(
     def answered() -> bool:
         return shop.create(pod(), "--dry-run=server").denied
 
-    policy = f"--policy={enforcing(tmp_path)}"
+    policy = enforcing(tmp_path)
     with installed.protected(tmp_path / "old", policy) as old:
         first = installed.published()
         keep(store, PLACE, utc_now(), hurried)

@@ -27,10 +27,10 @@ def failing(configuration: Manifest) -> Manifest:
 
 
 @pytest.fixture
-def policy(tmp_path: Path) -> str:
+def policy(tmp_path: Path) -> Path:
     file = tmp_path / "policy.yaml"
     file.write_text(ENFORCE)
-    return f"--policy={file}"
+    return file
 
 
 def denied(kubectl: Kubectl) -> bool:
@@ -38,7 +38,7 @@ def denied(kubectl: Kubectl) -> bool:
 
 
 def test_a_webhook_that_is_gone_lets_everything_through_and_comes_back(
-    installed: Installed, tmp_path: Path, policy: str, shop: Kubectl
+    installed: Installed, tmp_path: Path, policy: Path, shop: Kubectl
 ) -> None:
     port = free_port()
     with installed.configured(by_service(installed.configuration, port)):
@@ -54,7 +54,7 @@ def test_a_webhook_that_is_gone_lets_everything_through_and_comes_back(
 
 
 def test_with_failure_policy_fail_only_servers_wait_for_it(
-    assets: Assets, installed: Installed, tmp_path: Path, policy: str, shop: Kubectl
+    assets: Assets, installed: Installed, tmp_path: Path, policy: Path, shop: Kubectl
 ) -> None:
     port = free_port()
     with installed.configured(by_service(installed.configuration, port)):
@@ -77,7 +77,7 @@ def test_with_failure_policy_fail_only_servers_wait_for_it(
 def test_a_policy_that_changes_holds_without_a_restart(installed: Installed, tmp_path: Path, shop: Kubectl) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(ENFORCE)
-    with installed.protected(tmp_path / "log", f"--policy={file}") as running:
+    with installed.protected(tmp_path / "log", file) as running:
         assert denied(shop)
 
         file.write_text(ENFORCE.replace("enforce", "warn"))

@@ -13,7 +13,7 @@ from checker.facts import Unread
 from checker.policy_file import PolicyError
 from tests.webhook.clusters import MemoryCluster
 from webhook.certs import Place
-from webhook.keeper import Keeper, WatchedPolicy
+from webhook.keeper import LOOK_SECONDS, RETRY_SECONDS, Keeper, WatchedPolicy
 from webhook.tls import Serving
 
 PLACE = Place(namespace="ops", secret="tls", configuration="bgsafe", names=("bgsafe.ops.svc",))
@@ -43,11 +43,11 @@ def test_a_certificate_is_kept_while_the_api_server_fails(capsys: pytest.Capture
     assert isinstance(first, Serving)
     assert first.client_ca == b"client CA"
     flaky.refusing = True
-    assert keeper.look() == 5.0
+    assert keeper.look() == RETRY_SECONDS
     assert keeper.read() == first
     assert "HTTP 503" in capsys.readouterr().err
     flaky.refusing = False
-    assert keeper.look() == 60.0
+    assert keeper.look() == LOOK_SECONDS
 
 
 @pytest.fixture
