@@ -282,7 +282,7 @@ class WatchedFork:
     resident_bytes: int  # of the server, when it forked
     copied_bytes: int  # until `seconds` after the fork
     seconds: float  # how old the child was when the copies were counted
-    lifetime_seconds: float  # how old it became
+    lifetime_seconds: float  # how old it became; 0: it did not end well, which says nothing of how long a save takes
     writes: float | None  # in the same `seconds`; None: nobody counted
 
 

@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
+from checker import yaml_file
 from checker.engines import DATA_SERVERS
 from checker.policy import EngineImage, Exemption, Policy
 from checker.units import UnitError, parse_rate
+from checker.yaml_file import SettingsError, listed, mapping
 
-API_VERSION: Final = "bgsafe.io/v1"
-
-MAX_POLICY_BYTES: Final = 1024**2
-"""A judgement: no policy is as long as this."""
-
-
-class PolicyError(ValueError):
-    """A policy that cannot be used; the message names the file, the key, what is wrong and what is accepted."""
+PolicyError = SettingsError
+"""What every function here raises."""
 
 
 def load(path: Path) -> Policy:
     """Read a policy file. Raises PolicyError."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_POLICY_BYTES + 1)
-        text = raw.decode()
-    except OSError as error:
-        raise PolicyError(f"policy {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"policy {path}: not UTF-8 text") from error
-    if len(raw) > MAX_POLICY_BYTES:
-        raise PolicyError(f"policy {path}: larger than 1 MiB")
-    return parse(text, str(path))
+    return _policy(yaml_file.load(path, "policy"), str(path))
 
 
 def parse(text: str, source: str) -> Policy:
     """Read the text of a policy. Raises PolicyError."""
-    import yaml
+    return _policy(yaml_file.parse(text, f"policy {source}"), source)
 
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise PolicyError(f"policy {source}: not YAML: {' '.join(str(error).split())}") from error
+
+def _policy(document: object, source: str) -> Policy:
     where = f"policy {source}"
-    fields = _mapping(document or {}, where, {"apiVersion", "kind", *_READERS})
-    for key, expected in (("apiVersion", API_VERSION), ("kind", "Policy")):
-        if key in fields and fields[key] != expected:
-            raise PolicyError(f"{where}: {key} is {fields[key]!r} (expected {expected})")
+    fields = mapping(document, where, {"apiVersion", "kind", *_READERS})
+    yaml_file.check_kind(fields, where, "Policy")
     values: dict[str, Any] = {"source": source}
     for key, read in _READERS.items():
         if fields.get(key) is not None:
             values |= read(fields[key], f"{where}: {key}")
     return Policy(**values)
-
-
-def _mapping(value: object, where: str, known: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise PolicyError(f"{where}: expected a mapping with keys among {', '.join(sorted(known))}")
-    for key in value:
-        if key not in known:
-            raise PolicyError(f"{where}: unknown key {key!r} (known: {', '.join(sorted(known))})")
-    return value
 
 
 def _choice(field: str, *choices: str) -> Callable[[object, str], dict[str, Any]]:
@@ -76,7 +49,7 @@ def _choice(field: str, *choices: str) -> Callable[[object, str], dict[str, Any]
 
 
 def _defaults(value: object, where: str) -> dict[str, Any]:
-    fields = _mapping(value, where, {"writeRatePerSecond", "saveThroughput", "fragmentation"})
+    fields = mapping(value, where, {"writeRatePerSecond", "saveThroughput", "fragmentation"})
     values: dict[str, Any] = {}
     if "writeRatePerSecond" in fields:
         values["write_rate_per_second"] = _number(fields["writeRatePerSecond"], f"{where}.writeRatePerSecond", 0)
@@ -99,7 +72,7 @@ def _number(value: object, where: str, least: float) -> float:
 
 
 def _engines(value: object, where: str) -> dict[str, Any]:
-    entries = [_mapping(entry, f"{where}[{i}]", {"image", "engine"}) for i, entry in enumerate(_list(value, where))]
+    entries = [mapping(entry, f"{where}[{i}]", {"image", "engine"}) for i, entry in enumerate(listed(value, where))]
     for i, entry in enumerate(entries):
         if not isinstance(entry.get("image"), str) or entry.get("engine") not in {*DATA_SERVERS, "none"}:
             names = ", ".join(sorted(DATA_SERVERS))
@@ -109,18 +82,12 @@ def _engines(value: object, where: str) -> dict[str, Any]:
 
 def _exempt(value: object, where: str) -> dict[str, Any]:
     exemptions = []
-    for i, each in enumerate(_list(value, where)):
-        entry = _mapping(each, f"{where}[{i}]", {"namespace", "name", "reason"})
+    for i, each in enumerate(listed(value, where)):
+        entry = mapping(each, f"{where}[{i}]", {"namespace", "name", "reason"})
         if "namespace" not in entry or not all(isinstance(text, str) for text in entry.values()):
             raise PolicyError(f"{where}[{i}]: expected namespace, and optionally name and reason, as text")
         exemptions.append(Exemption(entry["namespace"], entry.get("name", "*"), entry.get("reason", "")))
     return {"exempt": tuple(exemptions)}
-
-
-def _list(value: object, where: str) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise PolicyError(f"{where}: expected a list")
-    return value
 
 
 _READERS: Final[Mapping[str, Callable[[object, str], dict[str, Any]]]] = {

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import expm1, log1p
 from statistics import median
 from typing import Final
 
@@ -85,6 +86,18 @@ def save_throughput(forks: Sequence[WatchedFork], assumed: float) -> Learned | N
     slowest = min(recent)
     bound = slowest if len(recent) >= TRUSTED_FORKS else min(slowest, assumed)
     return Learned(median(recent[-GUESSED_FROM:]), bound, len(recent))
+
+
+def grown_to(seconds: float, resident: float, copied: float, *, counted_at: float) -> float:
+    """Bytes copied after `seconds`, from those counted at another moment of the same child's life.
+
+    C(t) = R · (1 − (1 − C/R)^(t/t₀)): touches go on at the same rate, and fall on copied pages more and more.
+    """
+    if counted_at <= 0 or resident <= 0:
+        return copied
+    if copied >= resident:
+        return copied
+    return -resident * expm1(log1p(-copied / resident) * seconds / counted_at)
 
 
 def _learned(best: list[float], bounds: list[float], assumed: float) -> Learned | None:

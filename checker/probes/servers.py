@@ -141,6 +141,11 @@ def _is_fresh_fork(child: Found, parent: Found) -> bool:
     return child.executable == parent.executable and child.cmdline == parent.cmdline
 
 
+def is_child_title(title: str) -> bool:
+    """Is it the title that a saving child gives itself?"""
+    return _CHILD_TITLE.match(title) is not None
+
+
 def with_children(all_found: Iterable[Found]) -> tuple[tuple[Found, ...], int]:
     """Give saving children to their parents: they have a saving child's title, or still everything of their server's.
 
@@ -152,7 +157,7 @@ def with_children(all_found: Iterable[Found]) -> tuple[tuple[Found, ...], int]:
     orphans: set[int] = set()
     for pid, found in servers.items():
         parent = servers.get(found.stat.parent)
-        saving = _CHILD_TITLE.match("".join(parse_cmdline(found.cmdline)[:1])) is not None
+        saving = is_child_title("".join(parse_cmdline(found.cmdline)[:1]))
         if parent is not None and parent is not found and (saving or _is_fresh_fork(found, parent)):
             children[parent.pid] = found
         elif saving:

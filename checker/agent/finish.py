@@ -1,0 +1,127 @@
+"""What became of a fork that has ended: its result, what it copied, and what it teaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from checker.agent.book import Fork, Result
+from checker.agent.lanes import Lanes
+from checker.agent.live import SIGKILL, Ended
+from checker.facts import Unread, WatchedFork
+from checker.model.calibration import grown_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the server itself said after its fork."""
+
+    ok: bool | None  # whether the last save of this kind ended well; None: it does not say
+    copied_bytes: int | None
+    writes: float | None  # while the child lived
+
+
+NOTHING_TOLD = Told(ok=None, copied_bytes=None, writes=None)
+
+
+def result_of(ended: Ended, *, new_file: bool | None, told_ok: bool | None) -> Result:
+    """How it ended: by its exit status, else by what it left behind, else by what the server says.
+
+    A child that the kernel killed counts as `killed`, and so does a server that it killed beside its child: of two
+    processes alike it takes the server (docs/model.md, "Who dies").
+    """
+    by_kernel = bool(ended.oom_kills)
+    if ended.server_ended:
+        if by_kernel or _signal(ended.server_exit_status) == SIGKILL:
+            return "killed"
+        return "unknown" if ended.oom_kills is None and ended.server_exit_status is None else "failed"
+    if ended.exit_status is not None:
+        if ended.exit_status == 0:
+            return "saved"
+        return "killed" if _signal(ended.exit_status) == SIGKILL else "failed"
+    if by_kernel:
+        return "killed"
+    for sign in (new_file, told_ok):
+        if sign is not None:
+            return "saved" if sign else "failed"
+    return "unknown"
+
+
+def _signal(status: int | None) -> int | None:
+    return None if status is None else status & 0x7F
+
+
+def has_new_file(ended: Ended, identity: Callable[[Ended], tuple[int, ...] | Unread | None]) -> bool | None:
+    """Did an RDB save put a new file in place? None for what writes none, or where nobody can tell."""
+    if ended.cause != "rdb" or ended.dump_before is None:
+        return None
+    now = identity(ended)
+    return None if now is None or isinstance(now, Unread) else now != ended.dump_before
+
+
+class Finisher:
+    """Turns ended forks into entries of the book."""
+
+    def __init__(
+        self, lanes: Lanes, identity: Callable[[Ended], tuple[int, ...] | None], ask: Callable[[Ended], Told]
+    ) -> None:
+        self._lanes = lanes
+        self._identity = identity
+        self._ask = ask
+
+    def fork_of(self, ended: Ended, ended_at: float) -> Fork:
+        """Everything that can be found out; takes as long as the server takes to answer."""
+        told = NOTHING_TOLD if ended.server_ended else self._ask(ended)
+        new_file = None
+        if ended.exit_status is None and not ended.server_ended:
+            where = f"/proc/{ended.target.key[0]}/root{ended.target.dump}"
+            new_file = has_new_file(
+                ended, lambda each: self._lanes.read(each.target.key, where, lambda: self._identity(each))
+            )
+        result = result_of(ended, new_file=new_file, told_ok=told.ok)
+        copied = _copied(ended, told, result)
+        return Fork(
+            cause=ended.cause,
+            result=result,
+            seconds=ended.lifetime,
+            ended_at=ended_at,
+            copied_bytes=copied,
+            predicted_bytes=ended.target.predicted_bytes,
+            lesson=_lesson(ended, told, result),
+        )
+
+
+def _told_copied(told: Told, result: Result) -> int | None:
+    return told.copied_bytes if result == "saved" and told.copied_bytes else None
+
+
+def _copied(ended: Ended, told: Told, result: Result) -> int | None:
+    """What the server says, else what was counted; counted before its end, it has grown since as copies do."""
+    said = _told_copied(told, result)
+    if said is not None or ended.copied_bytes is None:
+        return said
+    if ended.target.others_bytes is not None:
+        return ended.copied_bytes  # followed to the end, and the peak kept
+    return round(
+        grown_to(ended.lifetime, ended.target.resident_bytes, ended.copied_bytes, counted_at=ended.age_at_copied)
+    )
+
+
+def _lesson(ended: Ended, told: Told, result: Result) -> WatchedFork | None:
+    """A save that did not end well says nothing of how long one takes, but what it copied until then it copied."""
+    said = _told_copied(told, result)
+    copied = said if said is not None else ended.copied_bytes
+    alone = ended.target.others_bytes is not None
+    seconds = ended.lifetime if said is not None or alone else ended.age_at_copied
+    if copied is None or seconds <= 0 or ended.target.resident_bytes <= 0 or result == "unknown":
+        return None
+    writes = told.writes
+    if writes is not None and ended.lifetime > 0:
+        writes *= seconds / ended.lifetime
+    return WatchedFork(
+        resident_bytes=ended.target.resident_bytes,
+        copied_bytes=copied,
+        seconds=seconds,
+        lifetime_seconds=ended.lifetime if result == "saved" else 0.0,
+        writes=writes,
+    )

@@ -1,0 +1,163 @@
+"""Sees every fork that lives for a moment, by asking the kernel ten times a second who the children of a server are.
+
+Why not the kernel's process events: docs/decisions/0010-see-forks-by-polling.md.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from checker.agent.live import READ_BYTES, Ended, Live, Target, begin, end_of, read_again
+from checker.agent.scan import Key
+from checker.agent.troubles import Troubles
+from checker.facts import Child, Unread
+from checker.probes.files import exists
+
+LOOK_SECONDS: Final = 0.1
+"""How often children are looked for: a child of 0.3 s is looked at twice, even if one look is late."""
+
+CLOSE_LOOK_SECONDS: Final = 0.025
+"""While a child lives: its server reaps it within 0.1 s of its end (hz 10), and its exit status goes with it."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    target: Target
+    children_fd: int | None
+    live: Live | None = None
+    not_ours: set[int] = field(default_factory=set)  # children of another kind, looked at once
+
+
+class Watcher:
+    """Follows the servers of the last scan, in a thread of its own. It reads nothing that can hang."""
+
+    def __init__(
+        self, root: Path, troubles: Troubles, began: Callable[[Target], None], ended: Callable[[Ended], None]
+    ) -> None:
+        """`began` and `ended` are told of forks in this thread, and must return at once."""
+        self._root = root
+        self._troubles = troubles
+        self._began = began
+        self._ended = ended
+        self._lock = threading.Lock()
+        self._watched: dict[Key, _Watched] = {}
+        self._measured_at = 0.0
+
+    def follow(self, targets: Sequence[Target]) -> None:
+        """Watch these servers from now on, and no others."""
+        with self._lock:
+            wanted = {target.key: target for target in targets}
+            for key in self._watched.keys() - wanted.keys():
+                if self._watched[key].live is None:  # else its end is still to be seen
+                    self._close(self._watched.pop(key))
+            for key, target in wanted.items():
+                watched = self._watched.get(key)
+                if watched is None:
+                    self._watched[key] = watched = _Watched(target, self._open(target))
+                if watched.live is not None and target.others_bytes is None:
+                    # Read while a child lives, copies and all: what the cgroup held before it still holds good.
+                    target = replace(target, others_bytes=watched.target.others_bytes)  # noqa: PLW2901
+                watched.target = target
+                if watched.live is None and watched.children_fd is None and target.child_pid is not None:
+                    self._begin(watched, target.child_pid)
+
+    def child(self, key: Key) -> Child | None:
+        """The child that a server has at this moment."""
+        with self._lock:
+            watched = self._watched.get(key)
+            live = watched.live if watched else None
+            if live is None:
+                return None
+            unread = Unread(f"/proc/{live.child_pid}/smaps_rollup", "not read while it lives")
+            return Child(
+                pid=live.child_pid,
+                age_seconds=live.age(),
+                private_dirty=unread if live.copied is None else live.copied,
+            )
+
+    def living(self) -> frozenset[Key]:
+        """Servers with a child."""
+        with self._lock:
+            return frozenset(key for key, watched in self._watched.items() if watched.live is not None)
+
+    def run(self, stop: threading.Event) -> None:
+        """Look again and again until told to stop."""
+        while not stop.wait(CLOSE_LOOK_SECONDS if self.look() else LOOK_SECONDS):
+            pass
+        with self._lock:
+            for watched in self._watched.values():
+                self._close(watched)
+            self._watched = {}
+
+    def look(self) -> bool:
+        """Look once at all servers; True where a child lives."""
+        now = time.monotonic()
+        measure = now - self._measured_at >= LOOK_SECONDS
+        if measure:
+            self._measured_at = now
+        alive = False
+        with self._lock:
+            for watched in list(self._watched.values()):
+                alive |= self._look_at(watched, measure=measure)
+        return alive
+
+    def _look_at(self, watched: _Watched, *, measure: bool) -> bool:
+        live = watched.live
+        if live is not None:
+            ended = end_of(live)
+            if ended is None:
+                if measure:
+                    live.measure()
+                return True
+            watched.live = None
+            live.close()
+            self._ended(ended)
+            if ended.server_ended:
+                self._close(self._watched.pop(watched.target.key))
+                return False
+        if watched.children_fd is None or not measure:
+            return False
+        children = read_again(watched.children_fd).split()
+        if not children:
+            watched.not_ours.clear()
+            return False
+        for pid in map(int, children):
+            if pid not in watched.not_ours and self._begin(watched, pid):
+                return True
+            watched.not_ours.add(pid)
+        return False
+
+    def _begin(self, watched: _Watched, pid: int) -> bool:
+        watched.live = begin(self._root, watched.target, pid)
+        if watched.live is None:
+            return False
+        self._began(watched.target)
+        return True
+
+    def _open(self, target: Target) -> int | None:
+        pid = target.key[0]
+        path = self._root / f"proc/{pid}/task/{pid}/children"
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            os.pread(descriptor, READ_BYTES, 0)
+        except OSError as error:
+            if not exists(self._root / f"proc/{pid}"):
+                return None  # it went away since the scan
+            why = f"{(error.strerror or str(error)).lower()}: only forks that a scan happens to meet are seen"
+            self._troubles.add("children", Unread(str(path), why, "a kernel with CONFIG_PROC_CHILDREN shows them all"))
+            return None
+        return descriptor
+
+    def _close(self, watched: _Watched) -> None:
+        if watched.live is not None:
+            watched.live.close()
+        if watched.children_fd is not None:
+            with suppress(OSError):
+                os.close(watched.children_fd)
