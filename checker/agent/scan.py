@@ -7,6 +7,7 @@ from files that no process can hold up (docs/architecture.md).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from checker.agent.census import Registrar
 from checker.agent.lanes import Lanes
 from checker.agent.troubles import Troubles
 from checker.estimate import Numbers, gather
-from checker.facts import Cgroup, CgroupLevel, Child, Engine, Maybe, Node, Server, Unread, Vma
+from checker.estimate.binding import Binding, binding_limit
+from checker.facts import Cgroup, CgroupLevel, Child, Engine, Limit, Maybe, Node, Server, Unread, Vma
 from checker.policy import Assumptions, Policy
 from checker.probes import asked, cgroup, proc, redis_conf, volume
 from checker.probes import node as nodes
@@ -59,6 +61,9 @@ class Naming(Protocol):
 class Asking(Protocol):
     """Who talks to servers."""
 
+    def place(self, found: Sequence[Found], root: Path, uptime: Maybe[float]) -> None:
+        """Find the process of each server that answered under a URL, among those that are there now."""
+
     def answer(self, found: Found) -> tuple[bool, Answer | None] | None:
         """Whether the server answers, with the last answer that is not too old; None: nobody asks it."""
 
@@ -78,6 +83,8 @@ class Seen:
     labels: Labels
     verdict: Verdict
     write_rate: Literal["measured", "observed", "assumed"]
+    limit: Limit  # the one that leaves least room
+    held_bytes: int | None  # by the cgroup of that limit, or its own without one; None: not read
     predicted_copy_bytes: int | None  # of the next fork, the best guess; None: its resident size is not known
     answers: bool | None  # to INFO; None: it is not asked
     scanned_at: float  # Unix time
@@ -149,6 +156,7 @@ class Scanner:
         for problem in problems:
             self.troubles.add("process", problem)
         machine = Machine(self.root, node, self._hierarchies(start), proc.read_uptime(self.root))
+        self.asking.place(chosen, self.root, machine.uptime)
         levels: dict[Path, CgroupLevel | None] = {}
         self._kept = {_key(found): self._kept.get(_key(found)) or _Kept() for found in chosen}
         observed = [(found, server) for found in chosen if (server := self._server(machine, found, levels))]
@@ -257,12 +265,15 @@ class Scanner:
         seen = []
         for (found, _), labels, verdict in zip(observed, labelled, verdicts, strict=True):
             told = self.asking.answer(found)
+            binding = binding_limit(verdict.server, node)
             seen.append(
                 Seen(
                     key=_key(found),
                     labels=labels,
                     verdict=verdict,
                     write_rate=_how_known(verdict.server),
+                    limit=binding.limit.value,
+                    held_bytes=_held_bytes(verdict.server, binding),
                     predicted_copy_bytes=self._predicted(verdict, node),
                     answers=None if told is None else told[0],
                     scanned_at=now,
@@ -306,6 +317,13 @@ def _how_known(server: Server) -> Literal["measured", "observed", "assumed"]:
     if server.info is not None and isinstance(server.info.write_rate_per_second, float):
         return "measured"
     return "observed" if server.forks else "assumed"
+
+
+def _held_bytes(server: Server, binding: Binding) -> int | None:
+    if binding.level is not None or not isinstance(server.cgroup, Cgroup) or not server.cgroup.levels:
+        return binding.held_bytes
+    held = server.cgroup.levels[0].unreclaimable()
+    return None if isinstance(held, Unread) else held
 
 
 def _nothing_known(found: Found, why: Unread) -> Known:
