@@ -6,6 +6,7 @@ Names, labels and meanings: docs/agent.md, "Metrics". A fact that is not known h
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from checker import __version__
 from checker.agent.book import ERROR_BUCKETS, Cause, History, Labels, Result
 from checker.agent.scan import Key, Scan, Seen
+from checker.agent.troubles import Probe
 from checker.facts import Config, Engine, Unlimited, Unread
 from checker.verdict import Grade
 
@@ -39,7 +41,7 @@ class View:
     scan: Scan | None  # None: none has ended yet
     histories: Mapping[Labels, History]
     living: frozenset[Key]  # servers with a child
-    troubles: Mapping[str, int]  # by probe
+    troubles: Counter[Probe]
     facts_published_at: float | None = None  # Unix time; None: they are not published, or not yet
 
 
@@ -51,7 +53,7 @@ def exposition(view: View) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Collector:
     view: View
 

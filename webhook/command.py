@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +21,6 @@ NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where every pod with a service account finds its namespace."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read `0.0.0.0:8443`, `[::]:8443` or `:8443`; raise ValueError."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"{text!r} is not an address (expected like 0.0.0.0:8443, [::]:8443 or :8443)")
-        return cls(host.strip("[]") or "0.0.0.0", int(port))
 
 
 @click.command("webhook")
@@ -68,6 +51,7 @@ class Address:
 )
 def webhook(**options: Any) -> None:
     """Answer the API server's admission reviews: warn on, or deny, unsafe Redis-like pods."""
+    from checker.address import Address
     from checker.policy_file import PolicyError, load
     from webhook.parent import mind
 
@@ -123,9 +107,9 @@ def _server(options: dict[str, Any], place: Place | None, listening: Any, timing
     from time import time
 
     from checker.policy import Policy
+    from checker.watched_policy import WatchedPolicy
     from webhook.app import create_app
     from webhook.issuing import expiry_seconds
-    from webhook.keeper import WatchedPolicy
     from webhook.metrics import Metrics
     from webhook.server import Server
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from checker.agent.book import Fork, Result
 from checker.agent.lanes import Lanes
 from checker.agent.live import SIGKILL, Ended
 from checker.facts import Unread, WatchedFork
 from checker.model.calibration import grown_to
+
+SETTLED_SECONDS: Final = 0.5
+"""A judgement: by then a server has renamed or removed what its child left; it does so as soon as it reaps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,7 @@ class Told:
 NOTHING_TOLD = Told(ok=None, copied_bytes=None, writes=None)
 
 
-def result_of(ended: Ended, *, new_file: bool | None, told_ok: bool | None) -> Result:
+def result_of(ended: Ended, *, kept_file: bool | None, told_ok: bool | None) -> Result:
     """How it ended: by its exit status, else by what it left behind, else by what the server says.
 
     A child that the kernel killed counts as `killed`, and so does a server that it killed beside its child: of two
@@ -41,7 +46,7 @@ def result_of(ended: Ended, *, new_file: bool | None, told_ok: bool | None) -> R
         return "killed" if _signal(ended.exit_status) == SIGKILL else "failed"
     if by_kernel:
         return "killed"
-    for sign in (new_file, told_ok):
+    for sign in (kept_file, told_ok):
         if sign is not None:
             return "saved" if sign else "failed"
     return "unknown"
@@ -51,44 +56,37 @@ def _signal(status: int | None) -> int | None:
     return None if status is None else status & 0x7F
 
 
-def has_new_file(ended: Ended, identity: Callable[[Ended], tuple[int, ...] | Unread | None]) -> bool | None:
-    """Did an RDB save put a new file in place? None for what writes none, or where nobody can tell."""
-    if ended.cause != "rdb" or ended.dump_before is None:
-        return None
-    now = identity(ended)
-    return None if now is None or isinstance(now, Unread) else now != ended.dump_before
-
-
 class Finisher:
     """Turns ended forks into entries of the book."""
 
-    def __init__(
-        self, lanes: Lanes, identity: Callable[[Ended], tuple[int, ...] | None], ask: Callable[[Ended], Told]
-    ) -> None:
+    def __init__(self, lanes: Lanes, ask: Callable[[Ended], Told], sleep: Callable[[float], None] = time.sleep) -> None:
         self._lanes = lanes
-        self._identity = identity
         self._ask = ask
+        self._sleep = sleep
 
     def fork_of(self, ended: Ended, ended_at: float) -> Fork:
         """Everything that can be found out; takes as long as the server takes to answer."""
         told = NOTHING_TOLD if ended.server_ended else self._ask(ended)
-        new_file = None
-        if ended.exit_status is None and not ended.server_ended:
-            where = f"/proc/{ended.target.key[0]}/root{ended.target.dump}"
-            new_file = has_new_file(
-                ended, lambda each: self._lanes.read(each.target.key, where, lambda: self._identity(each))
-            )
-        result = result_of(ended, new_file=new_file, told_ok=told.ok)
-        copied = _copied(ended, told, result)
+        result = result_of(ended, kept_file=self._kept_file(ended), told_ok=told.ok)
         return Fork(
             cause=ended.cause,
             result=result,
             seconds=ended.lifetime,
             ended_at=ended_at,
-            copied_bytes=copied,
+            copied_bytes=_copied(ended, told, result),
             predicted_bytes=ended.target.predicted_bytes,
             lesson=_lesson(ended, told, result),
         )
+
+    def _kept_file(self, ended: Ended) -> bool | None:
+        """Has its file a name still? Only where its exit status was missed."""
+        file = ended.file
+        if file is None or ended.exit_status is not None or ended.server_ended:
+            return None
+        self._sleep(SETTLED_SECONDS)
+        where = f"the file of child {ended.child_pid}"
+        kept = self._lanes.read(ended.target.key, where, file.still_there)
+        return None if isinstance(kept, Unread) else kept
 
 
 def _told_copied(told: Told, result: Result) -> int | None:

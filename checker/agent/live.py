@@ -18,7 +18,6 @@ from typing import Final
 from checker.agent.book import Cause, Labels
 from checker.agent.scan import Key
 from checker.facts import Unread
-from checker.probes.inside import Inside
 from checker.probes.proc import CLOCK_TICKS_PER_SECOND, parse_cmdline, read_cmdline, read_private_dirty
 from checker.probes.servers import is_child_title
 from checker.units import KIB
@@ -37,6 +36,52 @@ FIRST_SAMPLE_SECONDS: Final = 0.1
 SIGKILL: Final = 9
 
 
+_TEMP_FILE: Final = re.compile(r"/temp-[a-z-]*\d+\.(?:rdb|aof)$", re.ASCII)
+"""redis src/rdb.c, aof.c: temp-<pid>.rdb, temp-rewriteaof-<pid>.aof, temp-rewriteaof-bg-<pid>.aof."""
+
+MOST_DESCRIPTORS: Final = 16384
+"""A judgement: a child has its server's clients too."""
+
+FILE_SECONDS: Final = (0.0, 0.05, 0.2, 1.0)
+"""When to look for the child's file, after its title: it opens one at once."""
+
+
+class TempFile:
+    """The file that a child writes to, kept in sight by a descriptor that can neither read nor write.
+
+    A save that ends well renames it; one that does not unlinks it. The count of its names tells, wherever it lies.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    @classmethod
+    def of(cls, proc: Path) -> TempFile | None:
+        """Find it among the child's open files."""
+        try:
+            numbers = os.listdir(proc / "fd")[:MOST_DESCRIPTORS]  # noqa: PTH208
+        except OSError:
+            return None
+        for number in numbers:
+            path = f"{proc}/fd/{number}"
+            with suppress(OSError):
+                if _TEMP_FILE.search(os.readlink(path)):  # noqa: PTH115 - of thousands, perhaps
+                    return cls(os.open(path, os.O_PATH | os.O_CLOEXEC))
+        return None
+
+    def still_there(self) -> bool | None:
+        """Does it have a name? None where that cannot be told."""
+        try:
+            return os.fstat(self._descriptor).st_nlink > 0
+        except OSError:
+            return None
+
+    def __del__(self) -> None:
+        """Let go of it."""
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """A server to watch, as the last scan saw it before it forked."""
@@ -50,7 +95,6 @@ class Target:
     countable: bool  # small enough to count its child's pages
     predicted_bytes: int | None
     child_pid: int | None  # a child that the scan saw
-    dump: str | None  # where it puts the RDB file, as it sees the path itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +111,7 @@ class Ended:
     server_ended: bool
     server_exit_status: int | None
     oom_kills: int | None  # by which the cgroup's count grew; None: not read
-    dump_before: tuple[int, ...] | None  # identity of the RDB file when the fork began; () where there was none
+    file: TempFile | None  # what it wrote to; None: no file that was seen
 
 
 @dataclass(slots=True)
@@ -88,7 +132,7 @@ class Live:
     cause: Cause = "other"
     copied: int | None = None
     copied_at: float = 0.0
-    dump_before: tuple[int, ...] | None = None
+    file: TempFile | None = None
     done: threading.Event = field(default_factory=threading.Event)
 
     def age(self) -> float:
@@ -117,8 +161,8 @@ class Live:
 
     def accompany(self) -> None:
         """In a thread of its own, since it may hang: learn the cause, and count the child's pages where needed."""
-        self.dump_before = identity_of_dump(self.proc.parent, self.target)
         self._learn_cause()
+        self._find_file()
         if self.target.others_bytes is not None or not self.target.countable:
             return
         due = FIRST_SAMPLE_SECONDS
@@ -144,8 +188,18 @@ class Live:
             if self.done.wait(min(0.05 + self.age(), 5.0)):
                 return
 
+    def _find_file(self) -> None:
+        """The file that the child writes to, once it has opened one; a full sync without disk never does."""
+        for wait in FILE_SECONDS:
+            if self.cause not in ("rdb", "aof") or self.done.wait(wait):
+                return
+            found = TempFile.of(self.proc)
+            if found is not None:
+                self.file = found
+                return
+
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of everything but the child's file, which goes with `Ended`."""
         self.done.set()
         for descriptor in (self.child_fd, self.server_fd, self.status_fd, self.stat_fd, self.events_fd):
             if descriptor is not None:
@@ -205,18 +259,8 @@ def end_of(live: Live) -> Ended | None:
         server_ended=server_ended,
         server_exit_status=server_exit,
         oom_kills=None if before is None or now is None else now - before,
-        dump_before=live.dump_before,
+        file=live.file,
     )
-
-
-def identity_of_dump(proc: Path, target: Target) -> tuple[int, ...] | None:
-    """What changes when the RDB file is replaced: () where there is none, None where that cannot be told. May hang."""
-    if target.dump is None:
-        return None
-    found = Inside(proc / str(target.key[0]) / "root", "/").identity(target.dump)
-    if isinstance(found, Unread):
-        return () if "no such file" in found.why else None
-    return found
 
 
 @dataclass(frozen=True, slots=True)

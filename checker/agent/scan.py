@@ -86,6 +86,7 @@ class Seen:
     limit: Limit  # the one that leaves least room
     held_bytes: int | None  # by the cgroup of that limit, or its own without one; None: not read
     predicted_copy_bytes: int | None  # of the next fork, the best guess; None: its resident size is not known
+    child_pid: int | None  # of a child that the census met
     answers: bool | None  # to INFO; None: it is not asked
     scanned_at: float  # Unix time
 
@@ -275,6 +276,7 @@ class Scanner:
                     limit=binding.limit.value,
                     held_bytes=_held_bytes(verdict.server, binding),
                     predicted_copy_bytes=self._predicted(verdict, node),
+                    child_pid=found.child.pid if found.child else None,
                     answers=None if told is None else told[0],
                     scanned_at=now,
                 )

@@ -10,7 +10,17 @@ from checker.facts import Unread
 from checker.log import log
 
 Probe = Literal[
-    "processes", "process", "cgroup", "children", "hanging", "info", "kubernetes", "node_facts", "limit", "internal"
+    "processes",
+    "process",
+    "cgroup",
+    "children",
+    "hanging",
+    "info",
+    "kubernetes",
+    "node_facts",
+    "limit",
+    "policy",
+    "internal",
 ]
 
 MOST_REMEMBERED: Final = 1000

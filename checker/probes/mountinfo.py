@@ -51,3 +51,10 @@ def holding(mounts: tuple[Mount, ...], path: str) -> Mount | None:
         ):
             best = mount
     return best
+
+
+def hides_processes(mounts: tuple[Mount, ...], proc: str) -> bool:
+    """Is the procfs that is mounted there told to hide other users' processes?"""
+    mount = holding(mounts, proc)
+    options = mount.super_options if mount is not None and mount.filesystem == "proc" else frozenset()
+    return any(option.startswith("hidepid=") and option not in ("hidepid=0", "hidepid=off") for option in options)

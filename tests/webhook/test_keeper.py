@@ -11,9 +11,10 @@ from checker.cluster.api import ClusterError
 from checker.cluster.certificates import Store
 from checker.facts import Unread
 from checker.policy_file import PolicyError
+from checker.watched_policy import WatchedPolicy
 from tests.webhook.clusters import MemoryCluster
 from webhook.certs import Place
-from webhook.keeper import LOOK_SECONDS, RETRY_SECONDS, Keeper, WatchedPolicy
+from webhook.keeper import LOOK_SECONDS, RETRY_SECONDS, Keeper
 from webhook.tls import Serving
 
 PLACE = Place(namespace="ops", secret="tls", configuration="bgsafe", names=("bgsafe.ops.svc",))
