@@ -32,7 +32,7 @@ class _Watched:
     target: Target
     children_fd: int | None
     live: Live | None = None
-    not_ours: set[int] = field(default_factory=set)  # children of another kind, looked at once
+    done_with: set[int] = field(default_factory=set)  # children of another kind, or followed to their end
 
 
 class Watcher:
@@ -117,6 +117,7 @@ class Watcher:
                     live.measure()
                 return True
             watched.live = None
+            watched.done_with.add(live.child_pid)  # dead, but its server has not reaped it: it is still a child
             live.close()
             self._ended(ended)
             if ended.server_ended:
@@ -124,14 +125,12 @@ class Watcher:
                 return False
         if watched.children_fd is None or not measure:
             return False
-        children = read_again(watched.children_fd).split()
-        if not children:
-            watched.not_ours.clear()
-            return False
-        for pid in map(int, children):
-            if pid not in watched.not_ours and self._begin(watched, pid):
+        children = {int(pid) for pid in read_again(watched.children_fd).split()}
+        watched.done_with &= children
+        for pid in children - watched.done_with:
+            if self._begin(watched, pid):
                 return True
-            watched.not_ours.add(pid)
+            watched.done_with.add(pid)
         return False
 
     def _begin(self, watched: _Watched, pid: int) -> bool:
