@@ -85,7 +85,7 @@ def test_a_save_is_predicted_watched_and_measured(agent: Agent, server: RunningS
     label = seen(agent, server)
     assert forks(agent, label) == {}
     assert len(agent.series("bgsafe_forks_total", server=label)) == 9  # zeros, so that increase() sees the first
-    call(server, "CONFIG", "SET", "rdb-key-save-delay", "-50")
+    call(server, "CONFIG", "SET", "rdb-key-save-delay", "-10")
     with writing(server.socket_path, LOAD, seed=2):
         agent.wait_for(lambda: agent.value("bgsafe_server_resident_bytes", server=label) > 25 * MIB)
         call(server, "BGSAVE")
