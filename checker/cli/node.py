@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -40,6 +42,7 @@ NO_SERVER_FOUND = Unread(
 )
 @click.option("--sample", type=click.IntRange(min=1), default=None, help="Look at so many keys for the data's shape.")
 @click.option("--measure", type=POSITIVE, help="Count the pages really written in so many seconds (no fork).")
+@click.option("--watch", is_flag=True, help="Redraw running saves on the terminal until Ctrl-C.")
 @assumption_options
 @output_options
 def node(
@@ -50,6 +53,7 @@ def node(
     redis_password_file: Path | None,
     sample: int | None,
     measure: float | None,
+    watch: bool,
     **options: Any,
 ) -> None:
     """Judge the Redis-like servers of this machine, or of this container."""
@@ -62,11 +66,36 @@ def node(
     for directory in ("proc", "sys"):
         if not (root / directory).is_dir():
             usage_error(f"--root {root}: {root / directory} is not a directory (expected a machine's /proc and /sys)")
+    if watch:
+        _watch(
+            lambda: observe(root, pids=pids, urls=urls, password=password, sample=sample or 0),
+            lambda seen: judge_all(seen.servers, seen.node, assumptions, policy),
+            options,
+        )
     observation = observe(root, pids=pids, urls=urls, password=password, sample=sample or 0, measure_seconds=measure)
     verdicts = judge_all(observation.servers, observation.node, assumptions, policy)
     problems = observation.problems if verdicts or observation.problems else (NO_SERVER_FOUND,)
     report = Report(observation.node, verdicts, observation.not_servers, problems)
     write_report(report, options)
+    if not verdicts:
+        sys.exit(EXIT_NOTHING_CHECKED)
+    sys.exit(exit_code([verdict.grade for verdict in verdicts], options["fail_on"]))
+
+
+def _watch(look: Callable[[], Any], judge: Callable[[Any], Any], options: dict[str, Any]) -> NoReturn:
+    """Draw until it is ended; then the exit code of what was seen last."""
+    from checker.cli.watching import watch
+
+    if options["formats"] or options["outputs"]:
+        usage_error("--watch draws on the terminal: it takes no --format and no --output")
+    if not sys.stdout.isatty():
+        usage_error("--watch redraws a terminal, and standard output is none: leave --watch out")
+
+    def once() -> tuple[Any, Any]:
+        seen = look()
+        return judge(seen), seen.problems
+
+    verdicts = watch(once, colour=not options["no_color"] and "NO_COLOR" not in os.environ)
     if not verdicts:
         sys.exit(EXIT_NOTHING_CHECKED)
     sys.exit(exit_code([verdict.grade for verdict in verdicts], options["fail_on"]))
