@@ -19,6 +19,7 @@ check: $(INSTALLED)  ## what CI runs before the tests
 	$(BIN)/lint-imports --no-cache
 
 bench: $(INSTALLED)  ## accuracy against real forks, and speeds: docs/accuracy.md, docs/benchmarks.md
+	sh deploy/debian-packages wrk
 	$(BIN)/bgsafe verify --suite quick --accuracy docs/accuracy.md --recorded tests/fixtures/recorded_forks.jsonl
 	$(BIN)/python -m benchmarks
 

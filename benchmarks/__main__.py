@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import extraction, lint
+from benchmarks import extraction, lint, webhook_http
 from benchmarks.speed import REPOSITORY, RUNS, figures
 from checker.lab.accuracy import machine_line
 from checker.probes import node
@@ -35,6 +35,7 @@ def main() -> None:
     text = INTRODUCTION.format(runs=RUNS, today=datetime.now(UTC).date().isoformat(), machine=machine_line(facts))
     text += "\n".join(figure.row() for figure in figures()) + "\n"
     text += lint.section()
+    text += webhook_http.section()
     if (MANIFESTS / "labels.json").exists():
         text += extraction.section(MANIFESTS)
     PAGE.write_text(text, encoding="utf-8")

@@ -43,3 +43,18 @@ os._exit(0)
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stderr
     assert bool(printed) is written
+
+
+def test_no_line_is_lost_between_threads() -> None:
+    """Six threads log while one writes what waits, more than any buffer holds."""
+    program = """
+import threading
+from checker.log import hold_lines, log, write_lines
+hold_lines()
+threads = [threading.Thread(target=lambda: [log("one", text="x" * 300) for _ in range(500)]) for _ in range(6)]
+for thread in threads: thread.start()
+while any(thread.is_alive() for thread in threads): write_lines()
+write_lines()
+"""
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    assert [json.loads(line)["event"] for line in printed.splitlines()] == ["one"] * 3000

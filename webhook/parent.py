@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 
-from checker.log import log
+from checker.log import log, write_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,7 @@ def _become_worker(work: Callable[[int], int], theirs: int, ours: int, signals: 
 
         log("bug", level="error", where="worker", error=traceback.format_exc()[-2000:])
     finally:
+        write_lines()
         sys.stderr.flush()
         os._exit(code)
 

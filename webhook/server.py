@@ -10,7 +10,6 @@ import asyncio
 import signal
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from traceback import extract_tb
 from typing import Final
 
 from checker.facts import Maybe, Unread
-from checker.log import hold_lines, log
+from checker.log import hold_lines, log, write_lines
 from webhook.connection import Connection, Limits, Shared
 from webhook.tls import Serving, context
 from webhook.wsgi import Application, Request, Response, call, plain
@@ -162,7 +161,7 @@ def work(server: Server, parent_alive: int) -> int:
         hold_lines()
 
         def write_log() -> None:
-            sys.stderr.flush()
+            write_lines()
             loop.call_later(LOG_SECONDS, write_log)
 
         write_log()

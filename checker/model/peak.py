@@ -120,7 +120,10 @@ def _rate_by_formula(save: Save, room_bytes: float) -> float:
         pages_per_write=touched_per_write(workload),
         page=workload.copy_unit_bytes,
     )
-    return writes / save.seconds if save.seconds else 0.0
+    rate = 0.0
+    for _ in range(3 if save.seconds else 0):  # the writes themselves lengthen the save a little, where CPU is limited
+        rate = writes / lifetime_seconds(save, rate)
+    return rate
 
 
 def resident_that_fits(save: Save, write_rate_per_second: float, limit_bytes: float) -> float:

@@ -206,11 +206,10 @@ def test_just_below_the_write_budget_fits_and_just_above_does_not(server):
     if budget is None:
         assert verdict_on(server, write_rate_per_second=1e9).estimate.peak_expected_bytes <= limit
         return
-    stated = {"save_seconds": estimate.save_seconds}  # a CPU limit stretches the save with the write rate
     if budget:
-        assert verdict_on(server, write_rate_per_second=budget * 0.999, **stated).estimate.headroom_expected_bytes >= 0
-    above = verdict_on(server, write_rate_per_second=budget * 1.01 + 100 * KIB, **stated)
-    assert above.estimate.headroom_expected_bytes < 0
+        assert verdict_on(server, write_rate_per_second=budget * 0.999).estimate.headroom_expected_bytes >= 0
+    above = verdict_on(server, write_rate_per_second=budget * 1.01 + 100 * KIB)
+    assert above.estimate.headroom_expected_bytes <= 0  # whole bytes: 0 may be a part of one over the limit
 
 
 @given(servers(), st.sampled_from(["limit", "maxmemory", "resident"]), RATES)
