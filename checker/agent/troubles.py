@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from checker.facts import Unread
 from checker.log import log
@@ -32,7 +32,8 @@ class Troubles:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[Probe] = Counter()
+        # From 0 on: Prometheus sees no increase in a counter that begins at 1.
+        self._counts: Counter[Probe] = Counter(dict.fromkeys(get_args(Probe), 0))
         self._logged: set[tuple[Probe, str, str]] = set()
 
     def add(self, probe: Probe, trouble: Unread) -> None:

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from checker.agent.book import Book, Fork, Labels
 from checker.agent.scan import Scan, Seen
+from checker.agent.troubles import Probe, Troubles
 from checker.estimate.binding import binding_limit
 from checker.facts import UNLIMITED, Server, Unread, WatchedFork
 from checker.metrics import View, exposition
@@ -146,3 +147,10 @@ def test_before_the_first_scan_the_page_says_who_it_is() -> None:
     text = exposition(View(scan=None, histories={}, living=frozenset(), troubles=Counter())).decode()
     assert "bgsafe_build_info{" in text
     assert "bgsafe_scan_timestamp_seconds" not in text
+
+
+def test_errors_are_counted_from_zero_on() -> None:
+    """An alert on an increase does not see a counter that begins at 1."""
+    text = page(view(troubles=Troubles().counts()))
+    for probe in get_args(Probe):
+        assert f'bgsafe_scan_errors_total{{probe="{probe}"}} 0.0' in text
