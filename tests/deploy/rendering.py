@@ -49,8 +49,7 @@ def kustomize(components: Sequence[str] | None = None) -> tuple[Object, ...]:
     written = yaml.safe_load((KUSTOMIZE / "kustomization.yaml").read_text())
     with tempfile.TemporaryDirectory() as directory:
         above = os.path.relpath(KUSTOMIZE, Path(directory).resolve())
-        (Path(directory) / "namespace.yaml").write_text((KUSTOMIZE / "namespace.yaml").read_text())
-        written["resources"] = [one if one.endswith(".yaml") else f"{above}/{one}" for one in written["resources"]]
+        written["resources"] = [f"{above}/{one}" for one in written["resources"]]
         written["components"] = [f"{above}/components/{one}" for one in components]
         (Path(directory) / "kustomization.yaml").write_text(yaml.safe_dump(written))
         return objects(run(tool("kubectl"), "kustomize", directory))

@@ -21,7 +21,7 @@ from checker.manifests import extract, parsed
 from checker.policy import EngineImage
 from checker.policy_file import parse
 from tests.deploy.conditions import compiled
-from tests.deploy.rendering import CHART, KUSTOMIZE, ROOT, Object, helm, kustomize, named, tool
+from tests.deploy.rendering import CHART, ROOT, Object, helm, kustomize, named, tool
 
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -35,8 +35,10 @@ def test_the_chart_has_no_lint() -> None:
 
 def test_everything_is_of_one_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    (image,) = yaml.safe_load((KUSTOMIZE / "kustomization.yaml").read_text())["images"]
-    assert {chart["version"], chart["appVersion"], image["newTag"]} == {VERSION}
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    images = {compose["services"]["bgsafe"]["image"]}
+    images |= {value["spec"]["template"]["spec"]["containers"][0]["image"] for value in workloads(kustomize())}
+    assert {chart["version"], chart["appVersion"], *(image.rpartition(":")[2] for image in images)} == {VERSION}
 
 
 # --- values ---

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.deploy.rendering import Object, helm, kustomize
+from tests.deploy.rendering import ROOT, Object, helm, kustomize
 
 BARE = {
     "webhook": {"resolve": False, "nodeFacts": False, "certificates": {"mode": "cert-manager"}},
@@ -70,8 +71,8 @@ def test_the_webhook_has_the_permissions_of_what_is_on_and_a_token_for_them_alon
     assert pod_of(rendered, "Deployment")["automountServiceAccountToken"] is bool(expected)
 
 
-OWN_FACTS = {f"namespace {verb} configmaps" for verb in ("get", "create", "patch", "update")}
-POD_NAMES = {f"cluster {verb} pods" for verb in ("get", "list", "watch")}
+OWN_FACTS = {f"namespace {verb} configmaps" for verb in ("create", "patch")}
+POD_NAMES = {f"cluster {verb} pods" for verb in ("list", "watch")}
 
 
 @pytest.mark.parametrize(
@@ -141,3 +142,15 @@ def test_with_nothing_to_ask_nothing_goes_out() -> None:
     policies = [value["spec"] for value in rendered if value["kind"] == "NetworkPolicy"]
     assert [policy["egress"] for policy in policies] == [[], []]
     assert all(policy["policyTypes"] == ["Ingress", "Egress"] for policy in policies)
+
+
+def test_the_agent_has_the_same_rights_with_compose() -> None:
+    pod = pod_of(kustomize(), "DaemonSet")
+    security = {**pod["securityContext"], **pod["containers"][0]["securityContext"]}
+    service = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["bgsafe"]
+    assert (service["cap_drop"], service["cap_add"]) == (["ALL"], security["capabilities"]["add"])
+    assert service["user"] == f"{security['runAsUser']}:{security['runAsGroup']}"
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["volumes"] == ["/proc:/host/proc:ro", "/sys:/host/sys:ro"]
+    assert "privileged" not in service
