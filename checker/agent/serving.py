@@ -27,6 +27,9 @@ STEP_SECONDS: Final = 10.0
 MOST_CONNECTIONS: Final = 32
 """A judgement: two Prometheus servers and a person with curl are three."""
 
+POLL_SECONDS = 0.5
+"""How soon the accepting thread sees that it is to end."""
+
 REMEMBERED_PASSWORDS: Final = 64
 """Passwords that were right: bcrypt takes a twentieth of a second by design, too much for every scrape."""
 
@@ -186,6 +189,7 @@ class Server(ThreadingHTTPServer):
     """Listens; `start` and `stop`."""
 
     daemon_threads = True
+    request_queue_size = 2 * MOST_CONNECTIONS
     block_on_close = False
 
     def __init__(self, address: tuple[str, int], page: Page, guard: Guard) -> None:
@@ -199,7 +203,7 @@ class Server(ThreadingHTTPServer):
     def start(self) -> None:
         """Serve in a thread."""
         threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.5}, name="bgsafe-http", daemon=True
+            target=self.serve_forever, kwargs={"poll_interval": POLL_SECONDS}, name="bgsafe-http", daemon=True
         ).start()
 
     def stop(self) -> None:

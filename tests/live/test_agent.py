@@ -191,6 +191,56 @@ def test_a_thousand_short_lived_processes_a_second_are_no_trouble(agent: Agent, 
     assert sum(each.value for each in agent.series("bgsafe_scan_errors_total")) == errors_before
 
 
+DEAD_DISK = """
+import ctypes, os, sys, time
+device = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"dead", sys.argv[1].encode(), b"fuse", 0, options):
+    sys.exit(os.strerror(ctypes.get_errno()))
+print("mounted", flush=True)
+time.sleep(120)
+"""
+"""A filesystem whose server never answers, as a network disk whose server has gone."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="needs root and /dev/fuse")
+def test_a_dead_disk_in_a_container_holds_up_nobody(server: RunningServer, tmp_path: Path) -> None:
+    """The configuration of one server lies on a disk that never answers again; the other server is watched on."""
+    conf = tmp_path / "conf" / "redis.conf"
+    conf.parent.mkdir()
+    conf.write_text(f"port 0\nunixsocket {tmp_path}/s\nset-proc-title no\nsave 3600 1\n")
+    binary = str(find_servers()[0].path)
+    stuck = subprocess.Popen(
+        ["unshare", "--mount", "--propagation", "private", binary, str(conf)], cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert stuck.stdout is not None
+    stuck.stdout.readline()
+    disk = subprocess.Popen(
+        ["nsenter", "--mount", "--target", str(stuck.pid), sys.executable, "-c", DEAD_DISK, str(conf.parent)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert disk.stdout is not None
+        assert disk.stdout.readline() == "mounted\n"
+        with running_agent() as agent:
+            label = seen(agent, server)
+            agent.wait_for(lambda: agent.value("bgsafe_scan_servers", state="hanging") == 1)
+            assert agent.value("bgsafe_scan_errors_total", probe="hanging") >= 1
+            safe = agent.series("bgsafe_verdict", server="redis-server", verdict="safe")
+            of_the_stuck_one = [each.value for each in safe if each.labels["server"] == "redis-server"]
+            assert of_the_stuck_one == [0.0], "nothing is known of its configuration: not even where it listens"
+            last = agent.value("bgsafe_server_scan_timestamp_seconds", server=label)
+            agent.wait_for(lambda: agent.value("bgsafe_server_scan_timestamp_seconds", server=label) > last + 1)
+            disk.kill()  # the disk is taken away: reads fail in place of hanging
+            agent.wait_for(lambda: agent.value("bgsafe_scan_servers", state="hanging") == 0)
+    finally:
+        for process in (disk, stuck):
+            process.kill()
+            process.wait()
+
+
 def test_once_prints_the_page_and_ends(server: RunningServer) -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "checker.cli", "agent", "--once"], capture_output=True, text=True, check=True, timeout=60
