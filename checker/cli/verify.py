@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 @click.option(
     "--distribution", type=DISTRIBUTION, default="uniform", show_default=True, help="uniform, zipf:S, hot:PCT."
 )
+@click.option(
+    "--type", "kind", default="string", show_default=True, help="What a key is: hash, zset, …; `?` lists all."
+)
+@click.option("--write", help="What is done to it: SETEX, EVICT-LRU, …  [default: the first of its type]")
+@click.option("--elements", type=click.IntRange(min=1), help="Elements of a key, of --value-size each.")
+@click.option("--fork", "way", default="bgsave", show_default=True, help="bgsave, or aof (BGREWRITEAOF).")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="CONFIG SET before loading. Repeatable.")
 @click.option("--limit", type=LIMIT, default="none", show_default=True, help="Memory limit of the server's own cgroup.")
 @click.option("--suite", type=click.Choice(["quick", "full"]), help="A set of runs in place of a single one.")
 @click.option("--recorded", type=click.Path(path_type=Path), help="Judge recorded forks (JSON lines); starts nothing.")
@@ -77,16 +84,41 @@ def verify(suite: str | None, recorded: Path | None, accuracy: Path | None, **op
 def _single_run(options: dict[str, Any]) -> Results:
     from checker import lab
 
-    workload = lab.Workload(
+    workload = _workload(options)
+    limit = None if options["limit"] is None else lab.fixed(options["limit"])
+    plan = lab.Plan(binary=_servers(options["server"])[0], workload=workload, limit=limit, fork=options["way"])
+    run = lab.run_case(plan, predict=_predict(), ask=_grade_of, progress=_progress(options))
+    return lab.Results((run,))
+
+
+def _workload(options: dict[str, Any]) -> Any:
+    """What to load and how to write, or exit with what there is to choose from."""
+    from checker.lab import Workload, fork, kinds
+
+    kind = kinds.KINDS.get(options["kind"])
+    if kind is None:
+        writes = "; ".join(f"{name}: {', '.join(kind.writes)}" for name, kind in kinds.KINDS.items())
+        usage_error(f"--type {options['kind']}: is none of the types and their writes: {writes}")
+    try:
+        write, _ = kinds.write_of(options["kind"], options["write"])
+    except KeyError as error:
+        usage_error(f"--write {error.args[0]}")
+    if options["way"] not in fork.WAYS:
+        usage_error(f"--fork {options['way']}: is none of {', '.join(fork.WAYS)}")
+    settings = tuple(tuple(setting.split("=", 1)) for setting in options["settings"])
+    wrong = next((each[0] for each in settings if len(each) != 2), None)  # name and value
+    if wrong is not None:
+        usage_error(f"--set {wrong}: is not NAME=VALUE (rdbcompression=no)")
+    return Workload(
         keys=options["keys"],
         value_bytes=options["value_size"],
         write_rate_per_second=options["write_rate"],
         distribution=options["distribution"],
+        type=options["kind"],
+        write=write,
+        elements=options["elements"] or kind.elements,
+        settings=settings,
     )
-    limit = None if options["limit"] is None else lab.fixed(options["limit"])
-    plan = lab.Plan(binary=_servers(options["server"])[0], workload=workload, limit=limit)
-    run = lab.run_case(plan, predict=_predict(), ask=_grade_of, progress=_progress(options))
-    return lab.Results((run,))
 
 
 def _predict() -> Any:

@@ -76,7 +76,7 @@ def _bounds(runs: Sequence[Run]) -> list[str]:
 def _section(title: str, results: Results) -> list[str]:
     lines = [f"## {title}", "", *_bar(results.runs), "", *_bounds(results.runs), ""]
     lines += [*_markdown(accuracy_rows(results)), "", "Every fork, MiB:", ""]
-    return [*lines, *_markdown(run_rows(results.runs), left=3), ""]
+    return [*lines, *_markdown(run_rows(results.runs), left=4), ""]
 
 
 def to_markdown(live: Results, recorded: Results | None, *, command: str, machine: str, today: date) -> str:

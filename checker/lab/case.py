@@ -14,10 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from checker.lab.kinds import OVERWRITE, write_name
 from checker.policy import Distribution
-
-OVERWRITE: Final = "SET (overwrite, same size)"
-"""The command of every case: a string is written over by one of the same size."""
 
 SAVED: Final = "ok"
 """`status` of a save that finished."""
@@ -35,7 +33,13 @@ class Case:
     keys: int
     key_bytes: int
     value_bytes: int
-    command: str | None = OVERWRITE
+    type: str | None = None  # of the lab's KINDS; None: string, as all that were recorded without a type
+    elements: int | None = None  # of a key; `value_bytes` is then that of each
+    encoding: str | None = None  # what the server made of it (OBJECT ENCODING)
+    value_memory_bytes: int | None = None  # MEMORY USAGE of one key
+    command: str | None = OVERWRITE  # the write
+    fork: str | None = None  # what forked; None: BGSAVE
+    compression: bool | None = None  # rdbcompression; None: yes, its default
     distribution: Distribution
     write_rate_per_second: float | None = None
     save_seconds: float | None = None  # after the fork: wall time until the child was gone
@@ -57,6 +61,16 @@ class Case:
         """Name, version and allocator: `("redis", "7.0.15", "jemalloc")`."""
         name, version, allocator = self.engine.split("-", 2)
         return name, version, allocator
+
+    def shape(self) -> str:
+        """How many keys of what: `600,000 × 100`, or `1 zset × 400,000 × 20`."""
+        if self.type is None:
+            return f"{self.keys:,} × {self.value_bytes:,}"
+        return f"{self.keys:,} {self.type} × {self.elements or 1:,} × {self.value_bytes:,}"
+
+    def write(self) -> str:
+        """What was written, as the lab's table of types names it: `SET`, `HSET`, …"""
+        return write_name(self.command)
 
     def measured_cow(self) -> int | None:
         """Bytes that the save copied: `rdb_last_cow_size`, the child's private dirty pages when it had finished.
@@ -82,7 +96,13 @@ _KINDS: Final[Mapping[str, str]] = {
     "keys": "positive",
     "key_bytes": "positive",
     "value_bytes": "positive",
+    "type": "text",
+    "elements": "positive",
+    "encoding": "text",
+    "value_memory_bytes": "positive",
     "command": "text",
+    "fork": "text",
+    "compression": "truth",
     "distribution": "text",
     "write_rate_per_second": "number",
     "save_seconds": "number",
@@ -109,6 +129,10 @@ def _checked(name: str, value: object) -> object:
         if isinstance(value, str):
             return value
         raise CaseError(f"{name}: {value!r} is not text")
+    if kind == "truth":
+        if isinstance(value, bool):
+            return value
+        raise CaseError(f"{name}: {value!r} is neither true nor false")
     if kind == "number":
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
             return value

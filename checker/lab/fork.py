@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -11,7 +11,8 @@ from typing import Final, Literal
 from checker.facts import Unread
 from checker.lab.case import SAVED, Case
 from checker.lab.cgroup import MemoryCgroup
-from checker.lab.load import KEY_BYTES, Workload
+from checker.lab.kinds import KEY_BYTES, key_name, recorded_name
+from checker.lab.load import Workload
 from checker.lab.resp import Connection, ReplyError
 from checker.lab.server import HZ, LabError, RunningServer
 from checker.probes.proc import read_status
@@ -25,6 +26,35 @@ SAVE_SECONDS: Final = 300.0
 
 DEATH_SECONDS: Final = 5.0
 """How long a server that stopped answering may take to be seen dead."""
+
+CHANGES: Final = "rdb_changes_since_last_save"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to have a server fork, and what INFO calls its parts."""
+
+    command: tuple[str, ...]
+    running: str
+    status: str
+    copied: str
+    takes_changes: bool  # a save that succeeds takes the changes before its fork off rdb_changes_since_last_save
+    options: tuple[tuple[str, str], ...] = ()  # of the server, from its start
+
+
+WAYS: Final[Mapping[str, Way]] = {
+    "bgsave": Way(("BGSAVE",), "rdb_bgsave_in_progress", "rdb_last_bgsave_status", "rdb_last_cow_size", True),
+    "aof": Way(
+        ("BGREWRITEAOF",),
+        "aof_rewrite_in_progress",
+        "aof_last_bgrewrite_status",
+        "aof_last_cow_size",
+        False,
+        # Without fsync: a busy disk would stop the writes, of which the server then does fewer than it was asked to.
+        (("appendonly", "yes"), ("appendfsync", "no"), ("auto-aof-rewrite-percentage", "0")),
+    ),
+}
+"""`--fork` → how."""
 
 Outcome = Literal["saved", "save failed", "fork refused", "server killed", "child killed"]
 
@@ -43,6 +73,7 @@ class _Watch:
     """What a save shows while it runs; each field is the highest value seen."""
 
     cgroup: MemoryCgroup | None
+    way: Way
     cow_bytes: int = 0
     anon_bytes: int = 0
 
@@ -96,14 +127,25 @@ def _number(info: dict[str, str], name: str) -> int:
     return int(_field(info, name))
 
 
-def before_fork(server: RunningServer, connection: Connection, workload: Workload, writes: int) -> Case:
+def before_fork(
+    server: RunningServer, connection: Connection, workload: Workload, writes: int, way: str = "bgsave"
+) -> Case:
     """Read the case as it stands now, expecting so many writes during its save. Raises OSError, LabError."""
     info = connection.info("memory")
+    plain = workload.type == "string"
+    encoding, memory = (None, None) if plain else _value_of(connection, workload)
     return Case(
         engine=str(server.binary),
         keys=workload.keys,
         key_bytes=KEY_BYTES,
         value_bytes=workload.value_bytes,
+        type=None if plain else workload.type,
+        elements=None if plain else workload.elements,
+        encoding=encoding,
+        value_memory_bytes=memory,
+        command=recorded_name(workload.write),
+        fork=None if way == "bgsave" else way,
+        compression=False if ("rdbcompression", "no") in workload.settings else None,
         distribution=workload.distribution,
         write_rate_per_second=workload.write_rate_per_second,
         writes_during_save=writes,
@@ -116,16 +158,27 @@ def before_fork(server: RunningServer, connection: Connection, workload: Workloa
     )
 
 
+def _value_of(connection: Connection, workload: Workload) -> tuple[str | None, int | None]:
+    """Encoding and memory of one key as it was loaded; None where a write has taken it."""
+    for number in range(min(workload.keys, 100)):
+        key = key_name(number).decode()
+        encoding, memory = connection.pipeline((("OBJECT", "ENCODING", key), ("MEMORY", "USAGE", key)))
+        if encoding and memory:
+            return encoding, int(memory)
+    return None, None
+
+
 def save(server: RunningServer, connection: Connection, before: Case, progress: Callable[[str], None]) -> Forked:
-    """Fork for real (BGSAVE), watch until the child is gone, and fill in what was measured.
+    """Fork for real, watch until the child is gone, and fill in what was measured.
 
     Raises LabError when the server neither finishes nor dies, OSError for what the lab itself cannot read.
     """
-    watch = _Watch(server.cgroup if isinstance(server.cgroup, MemoryCgroup) else None)
-    kills = server.oom_kills()
+    kills, way = server.oom_kills(), WAYS[before.fork or "bgsave"]
+    watch = _Watch(server.cgroup if isinstance(server.cgroup, MemoryCgroup) else None, way)
+    begun = 0 if way.takes_changes else _number(connection.info("persistence"), CHANGES)
     started = time.monotonic()
     try:
-        connection.command("BGSAVE")
+        connection.command(*way.command)
     except ReplyError as error:
         return Forked(replace(before, status="fork refused"), "fork refused", f"{error}: {server.last_words()}")
     except OSError:
@@ -136,16 +189,15 @@ def save(server: RunningServer, connection: Connection, before: Case, progress: 
         stats = connection.info("stats")
     except OSError:
         return _died(server, before, watch, kills)
-    if _field(info, "rdb_last_bgsave_status") != "ok":
+    if _field(info, way.status) != "ok":
         outcome: Outcome = "child killed" if server.oom_kills() > kills else "save failed"
         return Forked(_with_peaks(replace(before, status=outcome), watch), outcome, server.last_words())
     case = replace(
         before,
         save_seconds=round(seconds, 3),
-        # A save that succeeds takes the changes before its fork off the counter: what is left came during it.
-        writes_during_save=_number(info, "rdb_changes_since_last_save"),
+        writes_during_save=_number(info, CHANGES) - begun,
         fork_microseconds=_number(stats, "latest_fork_usec"),
-        last_cow_bytes=_number(info, "rdb_last_cow_size"),
+        last_cow_bytes=_number(info, way.copied),
         status=SAVED,
     )
     return Forked(_with_peaks(case, watch), "saved", "")
@@ -159,7 +211,7 @@ def _follow(
     while True:
         info = connection.info("persistence")
         watch.look(info, child)
-        if _field(info, "rdb_bgsave_in_progress") == "0":
+        if _field(info, watch.way.running) == "0":
             return info
         if time.monotonic() - started > SAVE_SECONDS:
             raise LabError(f"{server.binary}: a save did not end within {SAVE_SECONDS:.0f} s")

@@ -1,7 +1,4 @@
-"""The load: fill a server with keys, and overwrite them at a given rate from a process of its own (`writer.py`).
-
-Keys are `k` and nine digits, values random bytes (LZF finds nothing to compress in them).
-"""
+"""The load: fill a server with keys, and write to them at a given rate from a process of its own (`writer.py`)."""
 
 from __future__ import annotations
 
@@ -11,15 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from typing import Final
 
 from checker.lab.interrupts import shielded
+from checker.lab.kinds import KINDS, Items, Write, write_of
 from checker.lab.resp import Connection
 from checker.policy import Distribution
-
-KEY_BYTES: Final = 10
 
 HOT_SHARE: Final = 0.9
 """The share of writes that `hot:PCT` sends to its hot keys (policy.Distribution)."""
@@ -27,26 +23,49 @@ HOT_SHARE: Final = 0.9
 BATCH_BYTES: Final = 1 << 18
 """Bytes of requests that are sent before their replies are read, while the keys are loaded."""
 
-VALUES: Final = 64
-"""Different values that the load has ready; which of them a key holds does not matter to any page."""
+COMMAND_BYTES: Final = 50
+"""Of a key's load, beside its elements' own bytes; an element takes as much again."""
 
 STOP_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What to load, and how to write over it."""
+    """What to load, and how to write to it."""
 
     keys: int
-    value_bytes: int
-    write_rate_per_second: float
+    value_bytes: int  # of a string, or of each element
+    write_rate_per_second: float  # changes, as the server counts them: a write of two commands is two
     distribution: Distribution = field(default_factory=Distribution)
+    type: str = "string"  # of KINDS
+    write: str = "SET"
+    elements: int = 1  # of each key
+    settings: tuple[tuple[str, str], ...] = ()  # CONFIG SET before the keys are loaded
 
     def __str__(self) -> str:
+        elements = f" of {self.elements:,} elements" if self.elements > 1 else ""
+        what = "keys" if self.type == "string" else f"{self.type} keys"
+        doing = "writes" if self.write == "SET" else self.write
         return (
-            f"{self.keys:,} keys of {self.value_bytes:,} B, {self.write_rate_per_second:,.0f} writes/s, "
+            f"{self.keys:,} {what}{elements} of {self.value_bytes:,} B, {self.write_rate_per_second:,.0f} {doing}/s, "
             f"{self.distribution}"
         )
+
+    def to_json(self) -> str:
+        """What the writer's process is given."""
+        return json.dumps(asdict(self) | {"distribution": str(self.distribution)})
+
+    @classmethod
+    def from_json(cls, text: str) -> Workload:
+        """Read `to_json`."""
+        fields = json.loads(text)
+        fields["distribution"] = Distribution.parse(fields["distribution"])
+        fields["settings"] = tuple(map(tuple, fields["settings"]))
+        return cls(**fields)
+
+    def operation(self) -> Write:
+        """What a client does."""
+        return write_of(self.type, self.write)[1]
 
 
 def make_picker(distribution: Distribution, keys: int, chance: random.Random) -> Callable[[int], list[int]]:
@@ -68,44 +87,42 @@ def make_picker(distribution: Distribution, keys: int, chance: random.Random) ->
     return pick
 
 
-def make_requests(value_bytes: int, chance: random.Random) -> Callable[[list[int]], bytes]:
-    """Return a function that turns key numbers into the bytes of their SETs."""
-    head = b"*3\r\n$3\r\nSET\r\n$%d\r\n" % KEY_BYTES
-    tails = [b"\r\n$%d\r\n%b\r\n" % (value_bytes, chance.randbytes(value_bytes)) for _ in range(VALUES)]
-
-    def requests(keys: list[int]) -> bytes:
-        return b"".join([b"%bk%09d%b" % (head, key, tails[key % VALUES]) for key in keys])
-
-    return requests
+def make_requests(workload: Workload, chance: random.Random) -> Callable[[list[int]], bytes]:
+    """Return a function that turns key numbers into the bytes of the writes to them."""
+    items = Items.make(workload.value_bytes, workload.elements, chance)
+    make = workload.operation().make
+    return lambda keys: b"".join([make(items, key) for key in keys])
 
 
-def batch_size(value_bytes: int) -> int:
+def batch_size(value_bytes: int, elements: int = 1) -> int:
     """How many keys to load before the replies are read."""
-    return max(1, min(1000, BATCH_BYTES // (value_bytes + 50)))
+    return max(1, min(1000, BATCH_BYTES // ((value_bytes + COMMAND_BYTES) * elements)))
 
 
-def collect(connection: Connection, count: int) -> int:
-    """Wait for so many replies to SET; return how many of them were errors. Raises OSError."""
+def collect(connection: Connection, lines: int) -> int:
+    """Wait for so many lines of replies; return how many of them were errors. Raises OSError."""
     errors, at_line_start = 0, True
-    while count > 0:
+    while lines > 0:
         received = connection.socket.recv(1 << 16)
         if not received:
             raise ConnectionResetError("the server closed the connection")
-        # An error reply is a line that starts with "-"; no other reply to SET holds such a byte at a line's start.
+        # An error reply is a line that starts with "-". No other line of our replies does: values have no line ends,
+        # and begin otherwise.
         errors += received.count(b"\n-") + (at_line_start and received.startswith(b"-"))
         at_line_start = received.endswith(b"\n")
-        count -= received.count(b"\n")
+        lines -= received.count(b"\n")
     return errors
 
 
 def fill(connection: Connection, workload: Workload, seed: int, progress: Callable[[str], None]) -> None:
     """Load the keys, in order. Raises OSError when the server goes away."""
-    requests = make_requests(workload.value_bytes, random.Random(seed))  # noqa: S311  # a load, not a secret
-    size = batch_size(workload.value_bytes)
+    items = Items.make(workload.value_bytes, workload.elements, random.Random(seed))  # noqa: S311  # not a secret
+    kind, size = KINDS[workload.type], batch_size(workload.value_bytes, workload.elements)
+    lines = kind.load_lines(workload.elements)
     for start in range(0, workload.keys, size):
-        keys = list(range(start, min(start + size, workload.keys)))
-        connection.socket.sendall(requests(keys))
-        collect(connection, len(keys))
+        keys = range(start, min(start + size, workload.keys))
+        connection.socket.sendall(b"".join([kind.load(items, key) for key in keys]))
+        collect(connection, len(keys) * lines)
         if start % (size * 64) == 0:
             progress(f"loading {start / workload.keys:.0%}")
 
@@ -123,10 +140,9 @@ class Writer:
     """The writer's process. Use `writing`, which always ends it."""
 
     def __init__(self, socket_path: str, workload: Workload, seed: int) -> None:
-        shape = (workload.keys, workload.value_bytes, workload.write_rate_per_second, workload.distribution)
         self.account: Written | None = None  # None: it has not stopped, or did not live to tell
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "checker.lab.writer", socket_path, *map(str, shape), str(seed)],
+            [sys.executable, "-m", "checker.lab.writer", socket_path, workload.to_json(), str(seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

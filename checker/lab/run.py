@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,9 +13,10 @@ from checker.lab import fork
 from checker.lab.case import Case
 from checker.lab.cgroup import MemoryCgroup
 from checker.lab.interrupts import interruptible
-from checker.lab.load import KEY_BYTES, Workload, fill, writing
+from checker.lab.kinds import KEY_BYTES
+from checker.lab.load import Workload, fill, writing
 from checker.lab.predict import Prediction
-from checker.lab.resp import Connection
+from checker.lab.resp import Connection, ReplyError
 from checker.lab.results import Live, Predict, Run
 from checker.lab.server import LabError, RunningServer, running_server
 from checker.lab.servers import Binary
@@ -29,6 +30,9 @@ that has been written to."""
 
 MAXMEMORY_RATIO: Final = 1.05
 """maxmemory over what the loaded keys use: a judgement; the load only overwrites, clients' buffers are what grows."""
+
+GROWN_RATIO: Final = 2.0
+"""maxmemory over what the loaded keys use, where the load makes more of them; those that evict begin at once."""
 
 Progress = Callable[[str], None]
 
@@ -73,6 +77,7 @@ class Plan:
     workload: Workload
     limit: Limit | None = None  # None: no limit
     seed: int = 1
+    fork: str = "bgsave"  # of fork.WAYS
 
 
 def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: Progress = silent) -> Run:
@@ -82,15 +87,17 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     before its fork, when the limit has been set, and then the question is put to `ask`.
     """
     workload = plan.workload
-    with interruptible(), running_server(plan.binary) as server, server.connect() as connection:
+    with interruptible(), _server(plan) as server, server.connect() as connection:
+        _configure(connection, workload.settings)
         fill(connection, workload, plan.seed, progress)
-        _settle(connection)
+        _settle(connection, workload)
         load = writing(server.socket_path, workload, plan.seed) if workload.write_rate_per_second else nullcontext()
         with load as writer:
             time.sleep(SETTLE_SECONDS)
-            seconds = _trial_seconds(server, connection, workload, progress)
+            seconds = _trial_seconds(server, connection, plan, progress)
             time.sleep(SETTLE_SECONDS)
-            before = fork.before_fork(server, connection, workload, round(workload.write_rate_per_second * seconds))
+            writes = round(workload.write_rate_per_second * seconds)
+            before = fork.before_fork(server, connection, workload, writes, plan.fork)
             expected = predict(before)
             limit_bytes = _set_limit(server, plan.limit, expected, before)
             grade = _grade(ask, server, workload, seconds) if ask is not None else None
@@ -109,7 +116,11 @@ def run_case(plan: Plan, *, predict: Predict, ask: Ask | None = None, progress: 
     return Run(case=forked.case, prediction=predict(forked.case), live=live)
 
 
-def _settle(connection: Connection) -> None:
+def _server(plan: Plan) -> AbstractContextManager[RunningServer]:
+    return running_server(plan.binary, options=dict(fork.WAYS[plan.fork].options))
+
+
+def _settle(connection: Connection, workload: Workload) -> None:
     """Leave the loading behind: give back what it freed, and set maxmemory just above what is used.
 
     What jemalloc gives back by itself does so ten seconds after, perhaps during the save: pages that only the child has
@@ -117,13 +128,24 @@ def _settle(connection: Connection) -> None:
     could be safe.
     """
     connection.command("MEMORY", "PURGE")
-    used = int(connection.info("memory")["used_memory"])
-    connection.command("CONFIG", "SET", "maxmemory", str(round(used * MAXMEMORY_RATIO)))
+    used, write = int(connection.info("memory")["used_memory"]), workload.operation()
+    evicts = "maxmemory-policy" in write.settings
+    ratio = 1.0 if evicts else GROWN_RATIO if write.grows else MAXMEMORY_RATIO
+    _configure(connection, [*write.settings.items(), ("maxmemory", str(round(used * ratio)))])
 
 
-def _trial_seconds(server: RunningServer, connection: Connection, workload: Workload, progress: Progress) -> float:
+def _configure(connection: Connection, settings: Iterable[tuple[str, str]]) -> None:
+    for name, value in settings:
+        try:
+            connection.command("CONFIG", "SET", name, value)
+        except ReplyError as error:
+            raise LabError(f"CONFIG SET {name} {value}: {error}") from error
+
+
+def _trial_seconds(server: RunningServer, connection: Connection, plan: Plan, progress: Progress) -> float:
     """How long a save takes under this load."""
-    trial = fork.save(server, connection, fork.before_fork(server, connection, workload, 0), progress)
+    before = fork.before_fork(server, connection, plan.workload, 0, plan.fork)
+    trial = fork.save(server, connection, before, progress)
     if trial.case.save_seconds is None:
         raise LabError(f"{server.binary}: a first save without a limit did not finish: {trial.outcome}, {trial.detail}")
     return trial.case.save_seconds
@@ -148,12 +170,13 @@ def _set_limit(server: RunningServer, limit: Limit | None, expected: Prediction,
 
 
 def _grade(ask: Ask, server: RunningServer, workload: Workload, save_seconds: float) -> Grade | None:
+    plain = workload.type == "string" and workload.write == "SET"  # what --keys and --value-size describe
     assumptions = Assumptions(
         write_rate_per_second=workload.write_rate_per_second,
         save_seconds=save_seconds,
-        keys=workload.keys,
-        key_bytes=KEY_BYTES,
-        value_bytes=workload.value_bytes,
+        keys=workload.keys if plain else None,
+        key_bytes=KEY_BYTES if plain else None,
+        value_bytes=workload.value_bytes if plain else None,
         distribution=workload.distribution,
     )
     return ask(server.pid, f"unix://{server.socket_path}", assumptions)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -59,8 +59,8 @@ class LabError(Exception):
 class RunningServer:
     """A server process with what belongs to it. Use `running_server`, which always stops it."""
 
-    def __init__(self, binary: Binary) -> None:
-        self.binary = binary
+    def __init__(self, binary: Binary, options: Mapping[str, str] = OPTIONS) -> None:
+        self.binary, self.options = binary, options
         self.directory: Path | None = None
         self.cgroup: cgroup.MemoryCgroup | Unread | None = None
         self.process: subprocess.Popen[bytes] | None = None
@@ -84,7 +84,7 @@ class RunningServer:
         disk = next(place for place in DISKS if os.access(place, os.W_OK))
         self.directory = Path(tempfile.mkdtemp(prefix="bgsafe-lab-", dir=disk))
         command = [str(self.binary.path), "--unixsocket", self.socket_path, "--dir", str(self.directory)]
-        for name, value in OPTIONS.items():
+        for name, value in self.options.items():
             command += [f"--{name}", *value.split()]
         if with_cgroup:
             self.cgroup = cgroup.create(self.directory.name)
@@ -151,9 +151,11 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(binary: Binary, *, with_cgroup: bool = True) -> Iterator[RunningServer]:
+def running_server(
+    binary: Binary, *, with_cgroup: bool = True, options: Mapping[str, str] | None = None
+) -> Iterator[RunningServer]:
     """Start a server, wait until it answers, and stop it whatever happens. Raises LabError, OSError."""
-    server = RunningServer(binary)
+    server = RunningServer(binary, OPTIONS | dict(options or {}))
     # `finally` is the way out; this is for an exit that goes past it (an interrupt within the interrupt).
     atexit.register(server.stop)
     try:

@@ -34,6 +34,7 @@ def percent(ratio: float | None, *, signed: bool = False) -> str:
 RUN_HEADINGS: Final = (
     "server",
     "keys × value",
+    "write",
     "access",
     "writes",
     "resident",
@@ -54,7 +55,8 @@ def run_rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
         rows.append(
             (
                 case.engine,
-                f"{case.keys:,} × {case.value_bytes:,}",
+                case.shape(),
+                case.write(),
                 str(case.distribution),
                 f"{case.writes_during_save:,}",
                 mib(case.rss_anon_bytes),
@@ -91,7 +93,7 @@ def outcome_rows(runs: Iterable[Run]) -> list[tuple[str, ...]]:
         rows.append(
             (
                 run.case.engine,
-                f"{run.case.keys:,} × {run.case.value_bytes:,}",
+                run.case.shape(),
                 mib(live.limit_bytes),
                 mib(live.before.peak_bytes),
                 mib(live.before.worst_peak_bytes),
@@ -135,7 +137,7 @@ def to_text(results: Results) -> str:
     if len(results.runs) == 1 and results.runs[0].live is not None:
         lines += [one_line(results.runs[0]), "", *side_by_side(results.runs[0], results.runs[0].live), ""]
     lines += ["Copied during the save, MiB (before: predicted before the fork; copied: given the writes that came)", ""]
-    lines += table(run_rows(results.runs), left=3)
+    lines += table(run_rows(results.runs), left=4)
     if limited(results.runs):
         wrong = sum(run.was_wrongly_safe() for run in results.runs)
         lines += ["", "With a memory limit, MiB: what bgsafe said before the fork, and what the kernel did", ""]
@@ -152,7 +154,8 @@ def one_line(run: Run) -> str:
     """A run in one sentence, for progress."""
     case, measured = run.case, run.measured_cow()
     ended = run.live.outcome if run.live else "recorded"
-    line = f"{case.engine} {case.keys:,} × {case.value_bytes:,} {case.distribution}: {ended}"
+    what = case.shape() if case.write() == "SET" else f"{case.shape()} {case.write()}"
+    line = f"{case.engine} {what} {case.distribution}: {ended}"
     if measured is None:
         return line
     return f"{line}, copied {format_bytes(measured)}, predicted {format_bytes(run.prediction.cow_bytes)}"

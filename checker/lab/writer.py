@@ -1,4 +1,4 @@
-"""The writer's program: `python -m checker.lab.writer SOCKET KEYS VALUE_BYTES RATE DISTRIBUTION SEED`.
+"""The writer's program: `python -m checker.lab.writer SOCKET WORKLOAD SEED`.
 
 It is a process of its own, so that what measures and what writes do not wait for each other. It keeps to a timetable
 (after a stall it catches up, as clients that queued would), until its standard input ends or the server is gone.
@@ -22,7 +22,6 @@ from dataclasses import asdict
 
 from checker.lab.load import Workload, Written, collect, make_picker, make_requests
 from checker.lab.resp import Connection
-from checker.policy import Distribution
 
 CONNECTIONS = 8
 """A judgement: enough for 40,000 writes/s (measured), and so few that their own buffers do not show in the copies."""
@@ -42,36 +41,32 @@ def write(connections: Sequence[Connection], workload: Workload, seed: int) -> W
     """Write until told to stop or the server is gone; return the account of it."""
     chance = random.Random(seed)  # noqa: S311  # a load, not a secret
     pick = make_picker(workload.distribution, workload.keys, chance)
-    requests = make_requests(workload.value_bytes, chance)
+    requests, operation = make_requests(workload, chance), workload.operation()
+    rate = workload.write_rate_per_second / operation.commands
     writes = errors = 0
     start = time.monotonic()
     while True:
-        due = int((time.monotonic() - start) * workload.write_rate_per_second) - writes
+        due = int((time.monotonic() - start) * rate) - writes
         if _told_to_stop(0.0 if due >= len(connections) else TICK_SECONDS):
             break
         busy = connections[: max(0, due)]
         try:
             for connection, key in zip(busy, pick(len(busy)), strict=True):
                 connection.socket.sendall(requests([key]))
-            errors += sum(collect(connection, 1) for connection in busy)
+            errors += sum(collect(connection, operation.reply_lines) for connection in busy)
         except OSError:
             # The server is gone, which the measuring side sees for itself.
             break
         if busy and not writes:
             print("writing", flush=True)  # noqa: T201  # the signal that Writer.wait_ready waits for
         writes += len(busy)
-    return Written(writes, errors, time.monotonic() - start)
+    return Written(writes * operation.commands, errors, time.monotonic() - start)
 
 
 def main() -> None:
     """Run as a program; the arguments come from load.Writer."""
-    socket_path, keys, value_bytes, rate, distribution, seed = sys.argv[1:]
-    workload = Workload(
-        keys=int(keys),
-        value_bytes=int(value_bytes),
-        write_rate_per_second=float(rate),
-        distribution=Distribution.parse(distribution),
-    )
+    socket_path, what, seed = sys.argv[1:]
+    workload = Workload.from_json(what)
     with ExitStack() as stack:
         connections = [
             stack.enter_context(Connection(socket_path, timeout_seconds=ANSWER_SECONDS)) for _ in range(CONNECTIONS)

@@ -48,14 +48,18 @@ def test_the_same_seed_draws_the_same_keys(distribution: str) -> None:
 
 
 def test_a_request_is_a_set_of_a_fixed_width_name() -> None:
-    request = make_requests(5, random.Random(1))([42])
+    workload = Workload(keys=100, value_bytes=5, write_rate_per_second=1)
+    request = make_requests(workload, random.Random(1))([42])
     assert request.startswith(b"*3\r\n$3\r\nSET\r\n$10\r\nk000000042\r\n$5\r\n")
     assert len(request) == len(b"*3\r\n$3\r\nSET\r\n$10\r\nk000000042\r\n$5\r\n") + 5 + 2
 
 
-@pytest.mark.parametrize(("value_bytes", "size"), [(20, 1000), (1000, 249), (150_000, 1), (10**7, 1)])
-def test_a_batch_fits_the_sockets_buffers(value_bytes: int, size: int) -> None:
-    assert batch_size(value_bytes) == size
+@pytest.mark.parametrize(
+    ("value_bytes", "elements", "size"),
+    [(20, 1, 1000), (1000, 1, 249), (150_000, 1, 1), (10**7, 1, 1), (20, 100, 37), (20, 10**6, 1)],
+)
+def test_a_batch_fits_the_sockets_buffers(value_bytes: int, elements: int, size: int) -> None:
+    assert batch_size(value_bytes, elements) == size
 
 
 @pytest.mark.parametrize(
@@ -79,3 +83,22 @@ def test_error_replies_are_counted(pieces: list[bytes], errors: int) -> None:
 def test_a_workload_says_itself() -> None:
     workload = Workload(keys=1000, value_bytes=20, write_rate_per_second=500, distribution=Distribution("hot", 10))
     assert str(workload) == "1,000 keys of 20 B, 500 writes/s, hot:10"
+
+
+def test_a_workload_of_another_type_says_what_is_done_to_what() -> None:
+    workload = Workload(keys=1, value_bytes=20, write_rate_per_second=500, type="zset", write="ZADD", elements=1000)
+    assert str(workload) == "1 zset keys of 1,000 elements of 20 B, 500 ZADD/s, uniform"
+
+
+def test_the_writer_is_given_the_workload_as_it_is() -> None:
+    workload = Workload(
+        keys=7,
+        value_bytes=20,
+        write_rate_per_second=500,
+        distribution=Distribution("hot", 10),
+        type="hash",
+        write="HSET",
+        elements=9,
+        settings=(("rdbcompression", "no"),),
+    )
+    assert Workload.from_json(workload.to_json()) == workload

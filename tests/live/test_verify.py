@@ -15,6 +15,7 @@ import pytest
 from checker.facts import Unread
 from checker.lab import cgroup, fork
 from checker.lab.case import Case
+from checker.lab.kinds import KINDS
 from checker.lab.load import Workload, fill, writing
 from checker.lab.predict import Prediction
 from checker.lab.run import Plan, fixed, run_case, share_of_growth, silent
@@ -103,6 +104,38 @@ def test_the_load_is_honest_at_twenty_thousand_writes_a_second() -> None:
         assert writer.account.writes / writer.account.seconds == pytest.approx(20_000, rel=0.1)
         changes = int(connection.info("persistence")["rdb_changes_since_last_save"])
         assert changes == writer.account.writes + workload.keys
+
+
+@needs_server
+def test_every_write_of_every_type_is_done_and_counted_as_the_server_does() -> None:
+    options = {"maxmemory-samples": "1"}
+    with running_server(SERVERS[0], with_cgroup=False, options=options) as server, server.connect() as connection:
+        for kind, each in KINDS.items():
+            for write, operation in each.writes.items():
+                connection.command("FLUSHALL")
+                workload = replace(SMALL, keys=300, value_bytes=20, type=kind, write=write, elements=5)
+                fill(connection, workload, 1, silent)
+                assert connection.command("DBSIZE") == "300"
+                assert connection.command("TYPE", "k000000000") == each.type
+                before = int(connection.info("persistence")["rdb_changes_since_last_save"])
+                with writing(server.socket_path, workload, 1) as writer:
+                    time.sleep(0.05)
+                account = writer.account
+                assert account is not None
+                assert (account.errors, account.writes % operation.commands) == (0, 0), (kind, write)
+                changes = int(connection.info("persistence")["rdb_changes_since_last_save"]) - before
+                # A key that is deleted already is not deleted again.
+                most = min(account.writes, 300) if write == "DEL" else account.writes
+                assert (most if write != "DEL" else 1) <= changes <= most, (kind, write)
+
+
+@needs_server
+def test_an_aof_rewrite_is_measured_as_a_save_is() -> None:
+    run = run_case(Plan(binary=SERVERS[0], workload=SMALL, fork="aof"), predict=by_formula)
+    assert run.live is not None
+    assert (run.live.outcome, run.case.fork) == ("saved", "aof")
+    assert run.case.writes_during_save > 0  # INFO's counter goes on, other than with a save
+    assert MIB < (run.measured_cow() or 0) < run.case.rss_anon_bytes
 
 
 @needs_server
