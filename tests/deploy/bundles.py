@@ -59,11 +59,15 @@ class Containers:
         self.ids.append(identity)
         return ["runc", "--root", str(self.directory / "state"), "run", "--bundle", str(bundle), identity]
 
+    def kill(self, identity: str) -> None:
+        """Kill a container, and delete it."""
+        command = ["runc", "--root", str(self.directory / "state"), "delete", "--force", identity]
+        subprocess.run(command, capture_output=True, timeout=30)
+
     def close(self) -> None:
         """Kill and delete every container, then the cgroups above theirs."""
         for identity in self.ids:
-            command = ["runc", "--root", str(self.directory / "state"), "delete", "--force", identity]
-            subprocess.run(command, capture_output=True, timeout=30)
+            self.kill(identity)
         for hierarchy in Path("/sys/fs/cgroup").iterdir():
             top = hierarchy / self.cgroup.strip("/")
             for directory in sorted(top.rglob("*"), reverse=True) if top.is_dir() else ():

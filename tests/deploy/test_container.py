@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from checker.units import MIB
 from tests.deploy.bundles import Containers, bind, can_run, process
-from tests.deploy.rendering import Object, kustomize, named
+from tests.deploy.rendering import KUSTOMIZE, Object, kustomize, named
+from tests.webhook.serving import free_port, until
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(bool(can_run()), reason=can_run())]
 
@@ -67,13 +70,18 @@ def server(containers: Containers) -> Iterator[None]:
     running.wait(10)
 
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Prepared = Callable[..., list[str]]
 
 
 @pytest.fixture(scope="module")
-def run(containers: Containers, installed: Path) -> Run:
-    """Run a command of the image with the DaemonSet's user, capabilities and mounts, but for what is changed."""
-    pod = named(kustomize(), "DaemonSet", "bgsafe-agent")["spec"]["template"]["spec"]
+def pod() -> Object:
+    """The DaemonSet's, without what needs an API server."""
+    return dict(named(kustomize(()), "DaemonSet", "bgsafe-agent")["spec"]["template"]["spec"])
+
+
+@pytest.fixture(scope="module")
+def inside(containers: Containers, installed: Path, pod: Object) -> Prepared:
+    """A command of the image with the DaemonSet's user, capabilities and mounts, but for what is changed."""
     (container,) = pod["containers"]
     paths = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
     mounts = [
@@ -81,6 +89,7 @@ def run(containers: Containers, installed: Path) -> Run:
         for mount in container["volumeMounts"]
         if mount["name"] in paths
     ]
+    ours = [bind(str(KUSTOMIZE / "policy"), "/etc/bgsafe"), bind(str(installed), str(installed))]
     security = {**pod["securityContext"], **container["securityContext"]}
 
     def go(
@@ -88,23 +97,21 @@ def run(containers: Containers, installed: Path) -> Run:
         capabilities: Sequence[str] = tuple(security["capabilities"]["add"]),
         uid: int = security["runAsUser"],
         namespaces: Sequence[str] = ("pid", "ipc", "uts", "mount"),
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> list[str]:
         number = len(containers.ids)
         started = process([str(installed / "bin/bgsafe"), *command], uid=uid, gid=uid, capabilities=capabilities)
         linux: dict[str, Any] = {
             "cgroupsPath": f"{containers.cgroup}/kubepods/besteffort/pod-of-agent/{number}",
             "namespaces": [{"type": one} for one in namespaces],
         }
-        prepared = containers.prepare(
-            f"agent-{number}", started, [*mounts, bind(str(installed), str(installed))], **linux
-        )
-        return subprocess.run(prepared, capture_output=True, text=True, timeout=60)
+        return containers.prepare(f"agent-{number}", started, [*mounts, *ours], **linux)
 
     return go
 
 
-def judged(done: subprocess.CompletedProcess[str]) -> Object:
-    """What was said of the server in our container; other tests' servers may be there too."""
+def judged(command: list[str]) -> Object:
+    """What is said of the server in our container; other tests' servers may be there too."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1), done.stderr
     subjects = json.loads(done.stdout)["subjects"]
     (found,) = (one for one in subjects if one["subject"]["container"] == CONTAINER_ID)
@@ -122,9 +129,9 @@ NODE = ("node", "--root", "/host", "--format", "json")
     ],
 )
 def test_the_agents_container_reads_what_a_server_of_another_user_was_started_with(
-    run: Run, server: None, namespaces: Sequence[str]
+    inside: Prepared, server: None, namespaces: Sequence[str]
 ) -> None:
-    found = judged(run(*NODE, namespaces=namespaces))
+    found = judged(inside(*NODE, namespaces=namespaces))
     assert found["verdict"] == "safe"
     assert found["engine"]["name"] == "redis"
     assert found["engine"]["version"] is not None
@@ -143,10 +150,10 @@ def test_the_agents_container_reads_what_a_server_of_another_user_was_started_wi
     ],
 )
 def test_what_is_lost_without_each_capability(
-    run: Run, server: None, capabilities: Sequence[str], version: str | None, maxmemory: int | None
+    inside: Prepared, server: None, capabilities: Sequence[str], version: str | None, maxmemory: int | None
 ) -> None:
     """The table of docs/security.md. Resident memory and the limit are read in any case, and nothing becomes safe."""
-    found = judged(run(*NODE, capabilities=capabilities))
+    found = judged(inside(*NODE, capabilities=capabilities))
     assert (found["engine"]["version"] and "read") == version
     assert found["estimate"]["maxmemory_bytes"] == maxmemory
     assert found["estimate"]["resident_bytes"] > 0
@@ -154,6 +161,51 @@ def test_what_is_lost_without_each_capability(
     assert (found["verdict"] == "safe") is (maxmemory is not None)
 
 
-def test_capabilities_reach_no_other_user_than_root(run: Run, server: None) -> None:
+def test_capabilities_reach_no_other_user_than_root(inside: Prepared, server: None) -> None:
     """Kubernetes sets no ambient capabilities: who is not root starts without any, whatever was added."""
-    assert judged(run(*NODE, uid=65532))["estimate"]["maxmemory_bytes"] is None
+    assert judged(inside(*NODE, uid=65532))["estimate"]["maxmemory_bytes"] is None
+
+
+@pytest.fixture
+def page(inside: Prepared, pod: Object, server: None, containers: Containers) -> Iterator[str]:
+    """The metrics of the agent with the DaemonSet's arguments, on a port of loopback."""
+    port = free_port()
+    arguments = [one for one in pod["containers"][0]["args"] if not one.startswith("--listen=")]
+    command = inside(*arguments, f"--listen=127.0.0.1:{port}")
+    log = containers.directory / "agent-log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def get(path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def has_scanned() -> bool:
+        assert running.poll() is None, log.read_text()
+        try:
+            return CONTAINER_ID in get("/metrics") and bool(get("/healthz"))
+        except OSError:
+            return False
+
+    try:
+        until(has_scanned, 30.0)
+        yield get("/metrics")
+    finally:
+        containers.kill(command[-1])
+        running.wait(15)
+
+
+def test_the_agent_names_the_pod_and_judges_its_server(page: str) -> None:
+    """Without the API server: the pod's UID and the container's id, from the cgroup's path."""
+    ours = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.labels.get("container") == CONTAINER_ID:
+                assert sample.labels["pod"] == POD_UID
+                key = (sample.name, sample.labels.get("case") or sample.labels.get("verdict") or "")
+                ours[key] = sample.value
+    assert ours["bgsafe_verdict", "safe"] == 1
+    assert ours["bgsafe_server_memory_limit_bytes", ""] == LIMIT
+    assert ours["bgsafe_server_maxmemory_bytes", ""] == MAXMEMORY
+    assert 0 < ours["bgsafe_server_resident_bytes", ""] < ours["bgsafe_fork_peak_bytes", "worst"] < LIMIT
+    assert ours["bgsafe_fork_granted", ""] == 1
