@@ -238,7 +238,7 @@ def test_a_dead_disk_in_a_container_holds_up_nobody(server: RunningServer, tmp_p
     finally:
         for process in (disk, stuck):
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def test_once_prints_the_page_and_ends(server: RunningServer) -> None:
