@@ -183,9 +183,9 @@ def _workload(document: Document, index: Index, engines: Sequence[EngineImage], 
     places = Places(document)
     said = declarations.read(document.value, at(document.value, *path[:-1]))
     servers = len(collected.servers)
-    named = any(named_by(container.image or "", engines) for container in pod.containers())
+    named = any(named_by(container.image or "", engines) for container in pod.containers)
     looked_at = pod.speaks_of_redis() or named or "engine" in said
-    for container in pod.containers():
+    for container in pod.containers:
         check_deadline()
         own = said if declarations.concerns(said, container.name) else {}
         image = _image(container, own, engines)
@@ -236,7 +236,7 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
             collected.others.append(Other(_subject(document, role.name, places.line(*role.path)), role.what))
             continue
         pod = Pod(document, role.pod, role.path, index, False, ())
-        container = replace(next(pod.containers()), path=role.path)
+        container = replace(pod.containers[0], path=role.path)
         image = replace(classify(container.image or "", engines), engine=role.what, family="official", replica=None)
         environment = pod.environment(container)
         found = identify(pod, container, image, environment)

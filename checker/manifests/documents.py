@@ -57,9 +57,12 @@ class Document:
     placed: bool = True  # False: it came parsed; its text is there to be searched, and has no lines to name
 
 
-def parsed(value: Mapping[str, Any], name: str) -> Document:
-    """An object that came parsed (from the API server); `name` says where from, in place of a file."""
-    return Document(Text(name, 1, json.dumps(value)), value, placed=False)
+def parsed(value: Mapping[str, Any], name: str, text: str | None = None) -> Document:
+    """An object that came parsed (from the API server); `name` says where from, in place of a file.
+
+    `text` is the object as JSON, where somebody has it already.
+    """
+    return Document(Text(name, 1, json.dumps(value) if text is None else text), value, placed=False)
 
 
 class _BoundedLoader(_Loader):

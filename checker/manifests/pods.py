@@ -65,6 +65,8 @@ class Pod:
     claims: tuple[str, ...]  # names of volumeClaimTemplates
     worlds: list[World] = field(default_factory=list)  # what the volumes may hold by now
     missing: dict[str, Unread] = field(default_factory=dict)  # volume → why its content is not known
+    containers: tuple[Container, ...] = ()  # init containers first, as the kubelet starts them
+    _mounts: dict[tuple[str | int, ...], tuple[Mount, ...]] = field(default_factory=dict)  # by the container's path
 
     def __post_init__(self) -> None:
         held: dict[tuple[str, str], Lines] = {}
@@ -76,12 +78,13 @@ class Pod:
                 if why is not None:
                     self.missing[name] = why
         self.worlds = [held]
+        self.containers = tuple(self._containers())
 
     def speaks_of_redis(self) -> bool:
         """Does an image, a command or a mounted file of this pod name any of the engines? Most pods do not."""
         words = (
             text(word) or ""
-            for container in self.containers()
+            for container in self.containers
             for word in (
                 container.image,
                 *sequence(container.value.get("command")),
@@ -91,8 +94,7 @@ class Pod:
         lines = (line.text for world in self.worlds for content in world.values() for line in content)
         return any(names_one_of(ENGINE_NAMES, word) for word in chain(words, lines))
 
-    def containers(self) -> Iterator[Container]:
-        """Init containers first, as the kubelet starts them."""
+    def _containers(self) -> Iterator[Container]:
         for key in ("initContainers", "containers"):
             for number, value in enumerate(sequence(self.spec.get(key))):
                 if not isinstance(value, Mapping) or value.get("$patch") == "delete":
@@ -147,6 +149,11 @@ class Pod:
 
     def mounts(self, container: Container) -> tuple[Mount, ...]:
         """Where the container sees volumes, the longest path first."""
+        if container.path not in self._mounts:
+            self._mounts[container.path] = tuple(self._mounted(container))
+        return self._mounts[container.path]
+
+    def _mounted(self, container: Container) -> list[Mount]:
         found = []
         for value in sequence(container.value.get("volumeMounts")):
             path, name = text(at(value, "mountPath")), text(at(value, "name"))
@@ -154,7 +161,7 @@ class Pod:
                 sub_path = (text(at(value, "subPath")) or "").strip("/")
                 known = self.missing.get(name)
                 found.append(Mount(posixpath.normpath(path), name, sub_path, known))
-        return tuple(sorted(found, key=lambda mount: -len(mount.path)))
+        return sorted(found, key=lambda mount: -len(mount.path))
 
     def files(self, container: Container, image: Unread | None) -> Iterator[Files]:
         """What the container may see when it starts, once for each world."""
@@ -244,7 +251,7 @@ class Pod:
         """
         other = text(at(source, "resourceFieldRef", "containerName"))
         value = container.value
-        for candidate in self.containers():
+        for candidate in self.containers:
             value = candidate.value if candidate.name == other else value
         field_name, _, resource = (text(at(source, "resourceFieldRef", "resource")) or "").partition(".")
         quantity = text(at(value, "resources", field_name, resource))

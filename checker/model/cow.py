@@ -44,8 +44,10 @@ def copied_bytes(workload: Workload, writes: float) -> float:
 
 def copies_of(workload: Workload) -> Callable[[float], float]:
     """`copied_bytes` of one workload, as a function of the writes: a search asks it many times."""
-    live, moments = _live_of(workload), _moments(workload)
-    return lambda writes: max(live(writes, progress) for progress in moments)
+    live = _live_of(workload)
+    if not gives_back(workload):
+        return lambda writes: live(writes, 1.0)
+    return lambda writes: max(live(writes, step / DISMISS_STEPS) for step in range(1, DISMISS_STEPS + 1))
 
 
 def live_copies(workload: Workload, writes: float) -> Callable[[float], float]:
@@ -61,11 +63,6 @@ def gives_back(workload: Workload) -> bool:
     regions, _ = workload_regions(workload)
     page = workload.page_size_bytes
     return any(region.dismissable and whole_pages_per_slot(region, page) > 0 for region in regions)
-
-
-def _moments(workload: Workload) -> list[float]:
-    """When copies may be at their most."""
-    return [step / DISMISS_STEPS for step in range(1, DISMISS_STEPS + 1)] if gives_back(workload) else [1.0]
 
 
 def _live_of(workload: Workload) -> Callable[[float, float], float]:

@@ -15,7 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from checker.model.cow import copies_of, live_copies, touched_per_write, worst_copied_bytes, writes_for_occupancy
+from checker.model.cow import (
+    copied_bytes,
+    copies_of,
+    live_copies,
+    touched_per_write,
+    worst_copied_bytes,
+    writes_for_occupancy,
+)
 from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.workload import Workload
 from checker.units import KIB
@@ -121,7 +128,7 @@ def _rate_by_formula(save: Save, room_bytes: float) -> float:
         page=workload.copy_unit_bytes,
     )
     rate = 0.0
-    for _ in range(3 if save.seconds else 0):  # the writes themselves lengthen the save a little, where CPU is limited
+    for _ in range(5 if save.seconds else 0):  # the writes themselves lengthen the save a little, where CPU is limited
         rate = writes / lifetime_seconds(save, rate)
     return rate
 
@@ -132,11 +139,12 @@ def resident_that_fits(save: Save, write_rate_per_second: float, limit_bytes: fl
     def over(resident: float) -> float:
         return peak_bytes(scaled(save, resident), write_rate_per_second) - limit_bytes
 
-    none, now = over(0.0), over(save.workload.resident_bytes)
-    if none > 0:
-        return 0.0
-    # Without a shape the peak grows along straight lines, of which this is the longest.
-    begin = none / (none - now) * save.workload.resident_bytes if none < now else limit_bytes
+    # Without a shape the peak grows along a straight line, from what stays without data to what is needed now.
+    resident = save.workload.resident_bytes
+    others = max(0.0, save.base_bytes - resident - page_table_bytes(resident, save.workload.page_size_bytes))
+    nothing = others + FORK_KERNEL_BYTES + copied_bytes(save.workload, 0.0)
+    now = peak_bytes(save, write_rate_per_second)
+    begin = (limit_bytes - nothing) / (now - nothing) * resident if nothing < now else limit_bytes
     return largest(over, begin, limit_bytes)
 
 
@@ -164,7 +172,7 @@ def _fixed_bytes(save: Save) -> float:
 
 
 def largest(over: Callable[[float], float], begin: float, highest: float) -> float:
-    """Largest value in [0, `highest`] at which a growing function is not above 0, as it is not at 0.
+    """Largest value in [0, `highest`] at which a growing function is not above 0; 0 where it is nowhere.
 
     `begin` is a guess: the nearer, the fewer evaluations. The answer is always a value that was tried and found to fit.
     """

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 from checker.deadline import DeadlineError, check_deadline
 from checker.facts import Maybe, Unread
-from checker.manifests import Index, extract, parsed, pod_spec
+from checker.manifests import Document, Index, extract, parsed, pod_spec
 from checker.manifests.objects import at
 from checker.manifests.pods import ENGINE_NAMES, names_one_of
 from checker.policy import Policy
@@ -35,6 +35,9 @@ __all__ = [
 ]
 
 MODE_LABEL: Final = "bgsafe.io/mode"
+
+_ORIGIN: Final = "the admission review"
+"""Where the objects are from, in place of a file."""
 
 Mode: TypeAlias = Literal["enforce", "warn", "audit", "off"]
 Conclusion: TypeAlias = Grade | Literal["none", "exempt", "passed", "failed"]
@@ -167,11 +170,12 @@ def _said(value: Mapping[str, Any], view: _View) -> Said:
     Of its metadata it is judged without what changes at every write (labels, finalizers, resourceVersion …).
     """
     metadata = {key: at(value, "metadata", key) for key in ("name", "namespace", "annotations")}
-    key = (json.dumps({**value, "metadata": metadata}), view.policy)
+    judged = {**value, "metadata": metadata}
+    key = (json.dumps(judged), view.policy)
     said = view.memory.recall(key, view.around)
     if said is None:
         reading = Reading(view.around, limit_ranges_hold=value.get("kind") != "Pod")
-        opinion = opinion_of(_verdicts(json.loads(key[0]), view.policy, reading))
+        opinion = opinion_of(_verdicts(parsed(judged, _ORIGIN, key[0]), view.policy, reading))
         said = Said(opinion, tuple(reading.seen), reading.unread() if opinion.grade else ())
         view.memory.keep(key, said)
     return said
@@ -191,24 +195,26 @@ def _case_of_config_map(request: Request, view: _View) -> _Case:
         return _Case(Said(nothing, unread=(found,)), lambda: nothing)
     users: list[Mapping[str, Any]] = []
     now: list[Verdict] = []
-    reading = Reading(view.around, parsed(request.value, "the admission review"))
+    reading = Reading(view.around, parsed(request.value, _ORIGIN))
     for workload in found:
         reading.asked.clear()
-        verdicts = _verdicts(workload, view.policy, reading)
+        verdicts = _verdicts(parsed(workload, _ORIGIN), view.policy, reading)
         if request.name in reading.asked:
             users.append(workload)
             now += verdicts
 
     def before() -> Opinion:
-        stored = Reading(view.around, parsed(request.old, "the admission review"))
-        return opinion_of([each for workload in users for each in _verdicts(workload, view.policy, stored)])
+        stored = Reading(view.around, parsed(request.old, _ORIGIN))
+        return opinion_of(
+            [each for workload in users for each in _verdicts(parsed(workload, _ORIGIN), view.policy, stored)]
+        )
 
     return _Case(Said(opinion_of(now, others=True), unread=reading.unread() if now else ()), before)
 
 
-def _verdicts(value: Mapping[str, Any], policy: Policy, reading: Reading) -> list[Verdict]:
+def _verdicts(document: Document, policy: Policy, reading: Reading) -> list[Verdict]:
     """The verdicts on an object's servers, judged as `bgsafe lint` does, for the nodes that they may be put on."""
-    document = parsed(value, "the admission review")
+    value = document.value
     # An object that names no engine asks nobody: a call for every ConfigMap of every pod is too much.
     elsewhere = reading if names_one_of((*ENGINE_NAMES, "bgsafe.io"), document.origin.text) else None
     extraction = extract([document], policy.engines, Index(absent=NOT_READ, elsewhere=elsewhere))
