@@ -259,12 +259,13 @@ class Info:
     mem_not_counted_for_evict: Maybe[int]
     keys: Maybe[int]
     connected_slaves: Maybe[int]
-    write_rate_per_second: Maybe[float]  # growth of rdb_changes_since_last_save while we looked
+    write_rate_per_second: Maybe[float]  # growth of rdb_changes_since_last_save while we looked, or as the source says
     rdb_last_bgsave_time_sec: Maybe[int]
     rdb_last_cow_size: Maybe[int]
     rdb_last_bgsave_status: Maybe[str]
     latest_fork_usec: Maybe[int]
     loading: Maybe[bool]
+    write_rate_source: str = "measured: rdb_changes_since_last_save, now or on average since the last save"
 
 
 @dataclass(frozen=True, slots=True)

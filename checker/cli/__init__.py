@@ -16,7 +16,7 @@ from checker.cli.ending import EXIT_BUG
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
 
-COMMANDS: Final = ("agent", "explain", "lint", "node", "plan", "verify")
+COMMANDS: Final = ("agent", "cluster", "explain", "lint", "node", "plan", "verify")
 """Modules of this package; each has its command under its own name."""
 
 

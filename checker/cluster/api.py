@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -26,14 +27,20 @@ class ForbiddenError(ClusterError):
     """The API server does not let us: a retry does not help, a role does."""
 
 
-def connect(kubeconfig: Path | None = None, context: str | None = None) -> Any:
-    """An `ApiClient` for the cluster that this process runs in, or for one of a kubeconfig; raises ClusterError."""
-    from kubernetes import client, config
+def connect(kubeconfig: Path | None = None, context: str | None = None, *, anywhere: bool = False) -> Any:
+    """An `ApiClient` for the cluster that this process runs in, or for one of a kubeconfig; raises ClusterError.
+
+    `anywhere`: where neither is named, for that of the usual kubeconfig (KUBECONFIG, ~/.kube/config), if there is one.
+    """
+    try:
+        from kubernetes import client, config
+    except ImportError as error:
+        raise ClusterError("the Kubernetes client is not installed: pip install 'bgsafe[cluster]'") from error
 
     configuration = client.Configuration()
     configuration.retries = False
     try:
-        if kubeconfig is None and context is None:
+        if kubeconfig is None and context is None and not (anywhere and _has_kubeconfig()):
             config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
             config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -41,11 +48,18 @@ def connect(kubeconfig: Path | None = None, context: str | None = None) -> Any:
             )
     except config.ConfigException as error:
         if kubeconfig is None and context is None:
-            raise ClusterError(f"not in a cluster: {error}; run it in a pod with a service account") from error
+            also = ", or name a kubeconfig" if anywhere else ""
+            why = f"not in a cluster: {error}; run it in a pod with a service account{also}"
+            raise ClusterError(why) from error
         raise ClusterError(
             f"{kubeconfig or 'the kubeconfig'}: {error}; name a kubeconfig and a context of it"
         ) from error
     return client.ApiClient(configuration)
+
+
+def _has_kubeconfig() -> bool:
+    named = [Path(path) for path in os.environ.get("KUBECONFIG", "").split(os.pathsep) if path]
+    return any(path.exists() for path in named or [Path("~/.kube/config").expanduser()])
 
 
 def call(

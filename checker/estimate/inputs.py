@@ -76,9 +76,8 @@ def write_rate(
     """
     if assumptions.write_rate_per_second is not None:
         return Sourced(assumptions.write_rate_per_second, "--write-rate")
-    measured = server.info.write_rate_per_second if server.info else None
-    if isinstance(measured, float):
-        return Sourced(measured, "measured: rdb_changes_since_last_save, now or on average since the last save")
+    if server.info is not None and isinstance(server.info.write_rate_per_second, float):
+        return Sourced(server.info.write_rate_per_second, server.info.write_rate_source)
     if isinstance(server.written, Written) and node is not None:
         writes = _writes_that_dirty(server.written, resident, PAGES_PER_SMALL_WRITE, node.page_size_bytes)
         return Sourced(writes / server.written.seconds, f"measured pages, at {PAGES_PER_SMALL_WRITE} pages a write")

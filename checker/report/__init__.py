@@ -60,6 +60,12 @@ def _html(report: Report, _colour: bool, _quiet: bool) -> str:
     return html.render(report)
 
 
+def _policy_report(report: Report, _colour: bool, _quiet: bool) -> str:
+    from checker.report import policy_report
+
+    return policy_report.render(report)
+
+
 def _format(name: str, render: Renderer) -> Format:
     def encodable(report: Report, colour: bool, quiet: bool) -> str:
         # A file name that is not UTF-8 has surrogates in it, which could not be written. (In JSON, `\udcff` is right.)
@@ -78,6 +84,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             ("junit", _junit),
             ("github", _github),
             ("html", _html),
+            ("policy-report", _policy_report),
         )
     }
 )

@@ -1,4 +1,4 @@
-"""The text layout for servers that are written in files: short, so that a hundred of them can be read."""
+"""The text layout for servers of files and of a whole cluster: short, so that a hundred of them can be read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def _block(verdict: Verdict, colour: bool, quiet: bool) -> str:
 def _headline(verdict: Verdict, colour: bool) -> str:
     subject = verdict.server.subject
     grade = paint(verdict.grade.upper(), verdict.grade, colour)
-    return f"{subject.file}:{subject.line or 1}  {full_name(subject)}  {grade}  {reason(verdict)}"
+    place = "" if subject.file is None else f"{subject.file}:{subject.line or 1}  "
+    return f"{place}{full_name(subject)}  {grade}  {reason(verdict)}"
 
 
 def _where(verdict: Verdict, finding: Finding) -> str:

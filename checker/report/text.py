@@ -16,8 +16,8 @@ def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
     """Servers that run, those in files, problems, a summary; `quiet` leaves one line for each server and problem."""
     if report.plan is not None:
         return plan_text.render(report.plan, report.verdicts[0], colour=colour, quiet=quiet)
-    running = [verdict for verdict in report.verdicts if verdict.server.subject.file is None]
-    written = [verdict for verdict in report.verdicts if verdict.server.subject.file is not None]
+    running = [verdict for verdict in report.verdicts if not _is_one_of_many(verdict)]
+    written = [verdict for verdict in report.verdicts if _is_one_of_many(verdict)]
     blocks = [_headline(verdict, colour) if quiet else _block(verdict, colour) for verdict in running]
     if written:
         blocks.append(by_file.render(written, colour=colour, quiet=quiet))
@@ -26,6 +26,12 @@ def render(report: Report, *, colour: bool = False, quiet: bool = False) -> str:
     if not quiet:
         lines.append(_summary(report))
     return "\n".join(lines) + ("\n" if lines else "")
+
+
+def _is_one_of_many(verdict: Verdict) -> bool:
+    """A manifest or a whole cluster holds a hundred of them: short."""
+    subject = verdict.server.subject
+    return subject.file is not None or subject.source == "cluster"
 
 
 def _block(verdict: Verdict, colour: bool) -> str:

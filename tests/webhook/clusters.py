@@ -16,7 +16,7 @@ from checker.cluster.api import ConflictError
 from checker.cluster.certificates import Secret, WebhookConfiguration
 
 COLLECTIONS = frozenset(
-    ("configmaps", "cronjobs", "daemonsets", "deployments", "limitranges", "nodes", "pods", "statefulsets")
+    ("configmaps", "cronjobs", "daemonsets", "deployments", "jobs", "limitranges", "nodes", "pods", "statefulsets")
 )
 
 
