@@ -55,7 +55,7 @@ class Assets:
         named = environment.get(VARIABLE)
         if not named:
             return None
-        directory = Path(named)
+        directory = Path(named).absolute()
         missing = [name for name in NAMES if not os.access(directory / name, os.X_OK)]
         if missing:
             raise ValueError(f"{VARIABLE}={named}: no program {', '.join(missing)} in it")

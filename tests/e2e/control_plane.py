@@ -6,6 +6,7 @@ No controller and no scheduler run, as envtest has it: what they would make, a t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 import urllib.request
@@ -49,10 +50,12 @@ class ControlPlane:
         """One for the owner of a token."""
         return write_kubeconfig(self.directory / f"{name}.kubeconfig", self.url, self.authority, token=token)
 
-    def audited(self, request: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        """The events of the audit log that `request` is true of."""
-        lines = self.audit_log.read_text().splitlines() if self.audit_log.exists() else []
-        return [event for event in map(json.loads, lines) if request(event)]
+    def audited_in(self, namespace: str) -> list[dict[str, Any]]:
+        """The events of the audit log about objects of this namespace."""
+        text = self.audit_log.read_text() if self.audit_log.exists() else ""
+        whole, _, _being_written = text.rpartition("\n")
+        events = [json.loads(line) for line in whole.splitlines()]
+        return [event for event in events if event.get("objectRef", {}).get("namespace") == namespace]
 
 
 Started = TypeVar("Started")
@@ -144,7 +147,13 @@ def _api_server(assets: Assets, directory: Path, store: str) -> Iterator[Control
         f"--audit-log-path={audit_log}",
         "--allow-privileged=true",
     ]
-    with started(command, directory / "kube-apiserver.log", lambda: admin.run("get", "--raw", "/readyz").code == 0):
+
+    def ready() -> bool:
+        """Also with the namespaces that it makes for itself a moment later."""
+        healthy = admin.run("get", "--raw", "/readyz").code == 0
+        return healthy and admin.run("get", "namespaces", "default", "kube-system").code == 0
+
+    with started(command, directory / "kube-apiserver.log", ready):
         yield ControlPlane(url, files["ca.crt"], assets.version, admin, audit_log, directory)
 
 
@@ -153,8 +162,10 @@ def started(
     command: Sequence[str], log: Path, ready: Callable[[], bool], *, patience: float = 15.0
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a program, wait until it is ready, and end it. EndedEarlyError and TimeoutError have the end of its log."""
+    # A proxy would be asked for the name of the Service, which nobody knows but the API server.
+    environment = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
     try:
         _wait(process, log, ready)
         yield process

@@ -37,7 +37,17 @@ class Installed:
 
     cluster: ControlPlane
     manifests: list[Manifest]
-    kubeconfig: Path  # of the webhook's service account
+
+    def kubeconfig_of(self, account: str) -> Path:
+        """One for a service account, with a token as a pod of it gets."""
+        admin = self.cluster.admin.within(NAMESPACE)
+        token = admin.run("create", "token", account, "--duration=1h").ok().stdout.strip()
+        return self.cluster.kubeconfig(account, token)
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Of the webhook's service account."""
+        return self.kubeconfig_of(ACCOUNT)
 
     @property
     def configuration(self) -> Manifest:
@@ -94,8 +104,7 @@ def install(cluster: ControlPlane) -> Installed:
     manifests = rendered(cluster.admin)
     apply(cluster, *of_kind(manifests, "Namespace"))
     apply(cluster, *of_kind(manifests, *RIGHTS), service_on_loopback())
-    token = cluster.admin.within(NAMESPACE).run("create", "token", ACCOUNT, "--duration=1h").ok().stdout.strip()
-    return Installed(cluster, manifests, cluster.kubeconfig(ACCOUNT, token))
+    return Installed(cluster, manifests)
 
 
 def apply(cluster: ControlPlane, *manifests: Manifest) -> None:

@@ -17,7 +17,8 @@ from tests.e2e.kubectl import Kubectl
 
 KUSTOMIZATION = Path(__file__).parents[2] / "deploy" / "kustomize"
 
-NAMESPACE, SERVICE, ACCOUNT = "bgsafe", "bgsafe-webhook", "bgsafe-webhook"
+NAMESPACE, SERVICE = "bgsafe", "bgsafe-webhook"
+ACCOUNT, AGENT = "bgsafe-webhook", "bgsafe-agent"
 SECRET, CONFIGURATION = "bgsafe-webhook-tls", "bgsafe"
 
 Manifest = dict[str, Any]

@@ -175,11 +175,8 @@ def test_what_a_reviewed_controller_makes_is_warned_of_and_not_denied(
 def test_the_audit_log_has_the_verdict_and_the_numbers(cluster: ControlPlane, shop: Kubectl) -> None:
     shop.create(pod())
 
-    def events() -> list[dict[str, Any]]:
-        return cluster.audited(lambda event: event["objectRef"].get("namespace") == shop.namespace)
-
-    until(lambda: len(events()) > 0)
-    (event,) = events()
+    until(lambda: len(cluster.audited_in(shop.namespace)) > 0)
+    (event,) = cluster.audited_in(shop.namespace)
     prefix = "workloads.bgsafe.io/"
     said = {key.removeprefix(prefix): value for key, value in event["annotations"].items() if key.startswith(prefix)}
     assert said["verdict"] == "unsafe"

@@ -145,3 +145,10 @@ def test_what_starts_no_container_is_not_asked_about(asked: Asked, shop: Kubectl
     }
 
     assert asked(lambda: shop.create([service, config_map("other", app_conf="colour blue")]).ok()) == 0
+
+
+def test_a_config_map_is_asked_about_where_its_content_changes(asked: Asked, shop: Kubectl) -> None:
+    assert asked(lambda: shop.apply(config_map("redis-conf", redis_conf="maxmemory 100mb")).ok()) == 0
+    assert asked(lambda: shop.run("label", "configmap/redis-conf", "team=shop").ok()) == 0
+    assert asked(lambda: shop.apply(config_map("redis-conf", redis_conf="maxmemory 200mb")).ok()) == 1
+    assert asked(lambda: shop.run("delete", "configmap/redis-conf").ok()) == 0

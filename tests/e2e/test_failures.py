@@ -19,10 +19,9 @@ pytestmark = pytest.mark.live
 
 
 def failing(configuration: Manifest) -> Manifest:
-    """With failurePolicy Fail."""
+    """With failurePolicy Fail for workloads."""
     changed = deepcopy(configuration)
-    for webhook in changed["webhooks"]:
-        webhook["failurePolicy"] = "Fail"
+    changed["webhooks"][0]["failurePolicy"] = "Fail"
     return changed
 
 

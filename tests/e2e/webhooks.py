@@ -51,9 +51,16 @@ class Webhook:
 
     def reviews(self, **labels: str) -> int:
         """How many it has answered whose metric has these labels."""
+        return self._counted("bgsafe_admission_reviews_total", labels)
+
+    def errors(self, reason: str) -> int:
+        """What went wrong for this reason, so far."""
+        return self._counted("bgsafe_admission_errors_total", {"reason": reason})
+
+    def _counted(self, name: str, labels: dict[str, str]) -> int:
         total = 0.0
         for line in self.get("/metrics").splitlines():
-            found = re.fullmatch(r"bgsafe_admission_reviews_total\{(.*)\} (\S+)", line)
+            found = re.fullmatch(rf"{name}\{{(.*)\}} (\S+)", line)
             if found and labels.items() <= dict(re.findall(r'(\w+)="([^"]*)"', found[1])).items():
                 total += float(found[2])
         return int(total)
