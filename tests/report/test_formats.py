@@ -89,7 +89,7 @@ PAGE = (Path(__file__).parents[2] / "docs/formats.md").read_text(encoding="utf-8
 
 
 def test_the_page_lists_the_formats_in_their_order() -> None:
-    assert re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \|$", PAGE, re.MULTILINE) == list(FORMATS)
+    assert re.findall(r"^\| `([\w-]+)` \| [^|]+ \| [^|]+ \|$", PAGE, re.MULTILINE) == list(FORMATS)
 
 
 @pytest.mark.parametrize("decides", [True, False], ids=["decides", "informs"])
