@@ -136,7 +136,8 @@ def _asked(metrics: Metrics, log: Log) -> Request:
         log("refused", level="warning", reason=reason, detail=error.description)
         raise error
 
-    if request.mimetype != "application/json" or request.headers.get("Content-Encoding", "identity") != "identity":
+    as_expected = request.environ.get("CONTENT_TYPE") == "application/json" or request.mimetype == "application/json"
+    if not as_expected or request.headers.get("Content-Encoding", "identity") != "identity":
         refuse("content_type", UnsupportedMediaType("expected Content-Type: application/json, not compressed"))
     try:
         body = json.loads(request.get_data(cache=False))

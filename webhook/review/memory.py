@@ -1,4 +1,4 @@
-"""What was said of an object, for the next review of the same: docs/decisions/0016-remembered-opinions.md."""
+"""What was said of an object, for the next review of the same: docs/decisions/0018-remembered-opinions.md."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from checker.manifests.objects import at, mapping, sequence, text
 API_VERSION: Final = "admission.k8s.io/v1"
 
 Operation: TypeAlias = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+OPERATIONS: Final = get_args(Operation)
 
 KINDS: Final[Mapping[tuple[str, str], frozenset[str]]] = {
     ("", "v1"): frozenset({"ConfigMap", "Pod", "PodTemplate", "ReplicationController"}),
@@ -90,8 +91,8 @@ def parse(body: object) -> Request:
     if not uid:
         raise MalformedReviewError("request.uid is empty")
     operation = _text(request, "operation")
-    if operation not in get_args(Operation):
-        raise MalformedReviewError(f"request.operation is none of {', '.join(get_args(Operation))}")
+    if operation not in OPERATIONS:
+        raise MalformedReviewError(f"request.operation is none of {', '.join(OPERATIONS)}")
     kind = _mapping(request.get("kind"), "request.kind")
     group, version, name = (_text(kind, key, "request.kind.") for key in ("group", "version", "kind"))
     namespace = _text(request, "namespace") or None
