@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.deploy.rendering import ROOT, SCRIPTS
+from tests.deploy.rendering import ROOT, tool
 from tests.webhook.serving import free_port, mount, new_pair, started
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -104,8 +104,15 @@ def test_the_lock_has_every_dependency_in_a_version_that_is_allowed() -> None:
 
 
 def test_the_dockerfile_has_no_lint() -> None:
-    done = subprocess.run([str(SCRIPTS / "hadolint"), "-"], input=DOCKERFILE, capture_output=True, text=True)
+    done = subprocess.run([tool("hadolint"), "-"], input=DOCKERFILE, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_workflows_have_no_lint() -> None:
+    """Among what zizmor asks: actions pinned by hash, the least permissions, no text of strangers in commands."""
+    command = [tool("zizmor"), "--offline", "--no-progress", str(ROOT / ".github/workflows")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_image_runs_as_nobody_and_is_pinned() -> None:
