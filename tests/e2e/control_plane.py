@@ -27,12 +27,19 @@ START_SECONDS = 120.0
 ATTEMPTS = 3
 """Between finding a free port and listening on it, somebody else may take it."""
 
+ADMIN = "admin"
+
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
-    "rules": [{"level": "Metadata", "verbs": ["create", "update", "patch"]}, {"level": "None"}],
+    "rules": [
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "Metadata", "verbs": ["create", "update", "patch"]},
+        {"level": "None"},
+    ],
 }
+"""What users change, and all that programs do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +57,19 @@ class ControlPlane:
         """One for the owner of a token."""
         return write_kubeconfig(self.directory / f"{name}.kubeconfig", self.url, self.authority, token=token)
 
-    def audited_in(self, namespace: str) -> list[dict[str, Any]]:
-        """The events of the audit log about objects of this namespace."""
+    def audited(self) -> list[dict[str, Any]]:
+        """The events of the audit log that are about objects."""
         text = self.audit_log.read_text() if self.audit_log.exists() else ""
         whole, _, _being_written = text.rpartition("\n")
-        events = [json.loads(line) for line in whole.splitlines()]
-        return [event for event in events if event.get("objectRef", {}).get("namespace") == namespace]
+        return [event for event in map(json.loads, whole.splitlines()) if "objectRef" in event]
+
+    def audited_in(self, namespace: str) -> list[dict[str, Any]]:
+        """Those of them that users caused in this namespace."""
+        return [
+            event
+            for event in self.audited()
+            if event["objectRef"].get("namespace") == namespace and event["user"]["username"] == ADMIN
+        ]
 
 
 Started = TypeVar("Started")
@@ -123,7 +137,7 @@ def _api_server(assets: Assets, directory: Path, store: str) -> Iterator[Control
     for name, content in files.items():
         (directory / name).write_bytes(content)
     kubeconfig = write_kubeconfig(
-        directory / "admin.kubeconfig", url, files["ca.crt"], user=client(ca, "admin", "system:masters")
+        directory / "admin.kubeconfig", url, files["ca.crt"], user=client(ca, ADMIN, "system:masters")
     )
     admin = Kubectl(assets.path("kubectl"), kubeconfig)
     command = [
