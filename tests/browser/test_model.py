@@ -73,7 +73,13 @@ SAVES = {
     f"{name}, {shape}, {distribution}": a_save(engine, SHAPES[shape], distribution)
     for (name, engine), shape, distribution in product(ENGINES.items(), SHAPES, DISTRIBUTIONS)
 }
+COUNTED = a_save(ENGINES["redis 7.2 jemalloc"], SHAPES["small strings"], Distribution())
 SAVES |= {
+    "pages counted": replace(COUNTED, workload=replace(COUNTED.workload, measured_pages_per_write=1.7)),
+    "huge pages": replace(COUNTED, workload=replace(COUNTED.workload, copy_unit_bytes=2 * MIB)),
+    "pages of 16 KiB": replace(
+        COUNTED, workload=replace(COUNTED.workload, page_size_bytes=16384, copy_unit_bytes=16384)
+    ),
     "a CPU limit": a_save(ENGINES["redis 7.2 jemalloc"], (), Distribution(), cpu_limit_cores=0.5),
     "buffers": a_save(
         ENGINES["redis 7.2 jemalloc"],
