@@ -22,12 +22,12 @@ PAIRS = [
     pytest.param(COMPONENTS, "{}", id="as it is"),
     pytest.param(
         (),
-        "{webhook: {resolve: false, nodeFacts: false}, agent: {podNames: false, nodeFacts: false}}",
+        "{nodeFacts: false, webhook: {resolve: false}, agent: {podNames: false}}",
         id="without components",
     ),
     pytest.param(
         ("resolve",),
-        "{webhook: {nodeFacts: false}, agent: {podNames: false, nodeFacts: false}}",
+        "{nodeFacts: false, agent: {podNames: false}}",
         id="resolve",
     ),
     pytest.param(
@@ -37,7 +37,7 @@ PAIRS = [
     ),
     pytest.param(
         ("pod-names",),
-        "{webhook: {resolve: false, nodeFacts: false}, agent: {nodeFacts: false}}",
+        "{nodeFacts: false, webhook: {resolve: false}}",
         id="pod-names",
     ),
     pytest.param((*COMPONENTS, "cert-manager"), "{webhook: {certificates: {mode: cert-manager}}}", id="cert-manager"),

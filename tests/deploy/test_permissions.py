@@ -10,15 +10,20 @@ import yaml
 
 from tests.deploy.rendering import ROOT, Object, helm, kustomize
 
-BARE = {
-    "webhook": {"resolve": False, "nodeFacts": False, "certificates": {"mode": "cert-manager"}},
-    "agent": {"podNames": False, "nodeFacts": False},
+BARE: Object = {
+    "nodeFacts": False,
+    "webhook": {"resolve": False, "certificates": {"mode": "cert-manager"}},
+    "agent": {"podNames": False},
 }
 
 
-def bare(**changed: dict[str, Any]) -> str:
+def bare(**changed: Any) -> str:
     """Values with which nobody asks the API server for anything, but for what is changed."""
-    return json.dumps({part: {**BARE[part], **changed.get(part, {})} for part in BARE})
+    merged = {
+        key: {**value, **changed.get(key, {})} if isinstance(value, dict) else changed.get(key, value)
+        for key, value in BARE.items()
+    }
+    return json.dumps(merged)
 
 
 def granted(rendered: tuple[Object, ...], account: str) -> set[str]:
@@ -55,18 +60,19 @@ NODE_FACTS = {"namespace list configmaps", "cluster list nodes"}
 
 
 @pytest.mark.parametrize(
-    ("webhook", "expected"),
+    ("values", "expected"),
     [
         pytest.param({}, set(), id="certificates from elsewhere"),
-        pytest.param({"certificates": {"mode": "self-signed"}}, SELF_SIGNED, id="self-signed"),
-        pytest.param({"resolve": True}, RESOLVE, id="resolve"),
+        pytest.param({"webhook": {"certificates": {"mode": "self-signed"}}}, SELF_SIGNED, id="self-signed"),
+        pytest.param({"webhook": {"resolve": True}}, RESOLVE, id="resolve"),
         pytest.param({"nodeFacts": True}, NODE_FACTS, id="node facts"),
+        pytest.param({"nodeFacts": True, "agent": {"enabled": False}}, set(), id="node facts without agents"),
     ],
 )
 def test_the_webhook_has_the_permissions_of_what_is_on_and_a_token_for_them_alone(
-    webhook: dict[str, Any], expected: set[str]
+    values: dict[str, Any], expected: set[str]
 ) -> None:
-    rendered = helm(bare(webhook=webhook))
+    rendered = helm(bare(**values))
     assert granted(rendered, "bgsafe-webhook") == expected
     assert pod_of(rendered, "Deployment")["automountServiceAccountToken"] is bool(expected)
 
@@ -76,17 +82,18 @@ POD_NAMES = {f"cluster {verb} pods" for verb in ("list", "watch")}
 
 
 @pytest.mark.parametrize(
-    ("agent", "expected"),
+    ("values", "expected"),
     [
         pytest.param({}, set(), id="nothing"),
-        pytest.param({"podNames": True}, POD_NAMES, id="pod names"),
+        pytest.param({"agent": {"podNames": True}}, POD_NAMES, id="pod names"),
         pytest.param({"nodeFacts": True}, OWN_FACTS, id="node facts"),
+        pytest.param({"nodeFacts": True, "webhook": {"enabled": False}}, set(), id="node facts without a webhook"),
     ],
 )
 def test_the_agent_has_the_permissions_of_what_is_on_and_a_token_for_them_alone(
-    agent: dict[str, Any], expected: set[str]
+    values: dict[str, Any], expected: set[str]
 ) -> None:
-    rendered = helm(bare(agent=agent))
+    rendered = helm(bare(**values))
     assert granted(rendered, "bgsafe-agent") == expected
     assert pod_of(rendered, "DaemonSet")["automountServiceAccountToken"] is bool(expected)
 

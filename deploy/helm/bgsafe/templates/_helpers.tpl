@@ -37,14 +37,19 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
 
+{{/* Do agents publish facts of their nodes, and does the webhook read them? Takes both. */}}
+{{- define "bgsafe.nodeFacts" -}}
+{{- if and .Values.nodeFacts .Values.agent.enabled .Values.webhook.enabled -}}true{{- end -}}
+{{- end -}}
+
 {{/* Does the webhook ask the API server for anything? */}}
 {{- define "bgsafe.webhookAsks" -}}
-{{- if or (eq .Values.webhook.certificates.mode "self-signed") .Values.webhook.resolve .Values.webhook.nodeFacts -}}true{{- end -}}
+{{- if or (eq .Values.webhook.certificates.mode "self-signed") .Values.webhook.resolve (include "bgsafe.nodeFacts" .) -}}true{{- end -}}
 {{- end -}}
 
 {{/* Does the agent? */}}
 {{- define "bgsafe.agentAsks" -}}
-{{- if or .Values.agent.podNames .Values.agent.nodeFacts -}}true{{- end -}}
+{{- if or .Values.agent.podNames (include "bgsafe.nodeFacts" .) -}}true{{- end -}}
 {{- end -}}
 
 {{/* The Secret that the webhook's certificate is in. */}}
