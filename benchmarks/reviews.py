@@ -11,11 +11,13 @@ REVIEW_BYTES: Final = 5_000
 
 def admission_review(image: str = "redis:7.2.5", operation: str = "CREATE", number: int = 0) -> bytes:
     """Reviews of another `number` are of another object, with another maxmemory, so that nothing of one serves two."""
+    what = image.partition(":")[0]
+    redis_arguments = ["--maxmemory", f"{900_000_000 + number}", "--appendonly", "yes"]
     name = f"cache-{number}"
     container = {
-        "name": "redis",
+        "name": what,
         "image": image,
-        "args": ["--maxmemory", f"{900_000_000 + number}", "--appendonly", "yes"],
+        "args": redis_arguments if what == "redis" else ["-g", f"worker_connections {number};"],
         "resources": {"limits": {"memory": "1Gi", "cpu": "1"}, "requests": {"memory": "1Gi", "cpu": "1"}},
         "volumeMounts": [
             {"name": "data", "mountPath": "/data"},

@@ -177,7 +177,8 @@ def _said(value: Mapping[str, Any], view: _View) -> Said:
         reading = Reading(view.around, limit_ranges_hold=value.get("kind") != "Pod")
         opinion = opinion_of(_verdicts(parsed(judged, _ORIGIN, key[0]), view.policy, reading))
         said = Said(opinion, tuple(reading.seen), reading.unread() if opinion.grade else ())
-        view.memory.keep(key, said)
+        if opinion.grade:  # what has no server in it is read as fast as it is recalled
+            view.memory.keep(key, said)
     return said
 
 
