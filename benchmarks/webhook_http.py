@@ -207,7 +207,9 @@ def section() -> str:
             f"Redis Pods never seen before ({OBJECTS:,} in turn)": (webhook, anew),
             f"Pods without Redis, never seen before ({OBJECTS:,})": (webhook, plain),
         }
+        loads = [os.getloadavg()[0]]
         rounds = [{what: server.load(script) for what, (server, script) in asked.items()} for _ in range(ROUNDS)]
+        loads.append(os.getloadavg()[0])
         before, asked_for = webhook.resident_mb(), 0
         while asked_for < SOAK:
             asked_for += webhook.load(anew, 10).requests
@@ -223,7 +225,8 @@ def section() -> str:
     return (
         f"\n## The webhook\n\nReviews of 5 KB over TLS 1.3, {CONNECTIONS} connections kept alive, one worker; wrk on "
         f"the same two cores. The best\nof {ROUNDS} rounds of {SECONDS} s, the lines in turn. CPU is that of the "
-        "server's processes; neighbours disturb it less than a rate.\n\n"
+        "server's processes; neighbours disturb it less than a rate. (Load average before and after the rounds: "
+        f"{loads[0]:.1f} and {loads[1]:.1f}; the rounds themselves make 2.)\n\n"
         "| what is asked | requests/s | of the empty view | p99 ms | CPU µs | of the empty view's |\n"
         f"|---|---:|---:|---:|---:|---:|\n{rows}\n"
         f"Ready after {ready:.2f} s. Memory of both processes: {before:.0f} MB, and {after:.0f} MB after "
