@@ -225,8 +225,8 @@ def section() -> str:
     return (
         f"\n## The webhook\n\nReviews of 5 KB over TLS 1.3, {CONNECTIONS} connections kept alive, one worker; wrk on "
         f"the same two cores. The best\nof {ROUNDS} rounds of {SECONDS} s, the lines in turn. CPU is that of the "
-        "server's processes; neighbours disturb it less than a rate. (Load average before and after the rounds: "
-        f"{loads[0]:.1f} and {loads[1]:.1f}; the rounds themselves make 2.)\n\n"
+        "server's processes; neighbours disturb it less than a rate.\nLoad average before and after the rounds: "
+        f"{loads[0]:.1f} and {loads[1]:.1f}; the rounds themselves make 2.\n\n"
         "| what is asked | requests/s | of the empty view | p99 ms | CPU µs | of the empty view's |\n"
         f"|---|---:|---:|---:|---:|---:|\n{rows}\n"
         f"Ready after {ready:.2f} s. Memory of both processes: {before:.0f} MB, and {after:.0f} MB after "
