@@ -60,15 +60,17 @@ def cluster(
         objects.probe()
     except ClusterError as error:
         usage_error(str(error))
+    progress = _progress(options)
     surveyor = Surveyor(
         lists=Listing(api),
         elsewhere=Stored(objects, problems.append),
         scope=Scope(namespaces, selector),
         policy=policy,
-        progress=_progress(options),
+        progress=progress,
         problems=problems,
     )
     report = surveyor.survey(_facts(objects, facts_namespace, problems), _observed(prometheus, problems), assumptions)
+    progress("")
     write_report(report, options)
     if not report.verdicts:
         sys.exit(EXIT_NOTHING_CHECKED)

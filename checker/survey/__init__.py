@@ -43,7 +43,7 @@ class Scope:
 class _Running:
     """The pods of what is judged: their names, for what agents measured, and their nodes."""
 
-    pods: set[str] = field(default_factory=set)
+    pods: set[tuple[str, str]] = field(default_factory=set)  # (namespace, name), and ("", UID)
     nodes: set[str] = field(default_factory=set)
 
 
@@ -94,7 +94,7 @@ class Surveyor:
         assumptions: Assumptions,
     ) -> Verdict:
         running = self._running.get(_owner(server), _Running())
-        measured = [observed[key] for pod in running.pods if (key := (server.subject.namespace or "", pod)) in observed]
+        measured = [observed[pod] for pod in sorted(running.pods) if pod in observed]
         landing = tuple(Candidate(name, facts[name]) for name in sorted(running.nodes) if name in facts)
         subject = replace(server.subject, source="cluster", file=None, line=None)
         server = replace(with_observed(server, measured), subject=subject, lines={})
@@ -129,7 +129,9 @@ class Surveyor:
             return
         running = self._running.setdefault(whom, _Running())
         metadata, spec = value.get("metadata") or {}, value.get("spec") or {}
-        running.pods.add(text(metadata.get("name")) or "")
+        running.pods.add((text(metadata.get("namespace")) or "", text(metadata.get("name")) or ""))
+        if uid := text(metadata.get("uid")):
+            running.pods.add(("", uid))
         if node := text(spec.get("nodeName")):
             running.nodes.add(node)
 

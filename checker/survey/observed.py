@@ -11,10 +11,14 @@ from checker.facts import Info, Server, Unread, WatchedFork
 WINDOW: Final = "1d"
 """The highest write rate of so long counts: a day has its busy hour."""
 
-RATE: Final = (
-    f"max_over_time(bgsafe_write_rate_per_second[{WINDOW}]) * on (namespace, pod, container, server) "
-    'group_left (write_rate) bgsafe_server_info{write_rate!="assumed"}'
+_MEASURED: Final = (
+    "bgsafe_write_rate_per_second * on (namespace, pod, container, server) group_left (write_rate) "
+    'bgsafe_server_info{write_rate!="assumed"}'
 )
+
+RATE: Final = f"max_over_time(({_MEASURED})[{WINDOW}:1m]) or ({_MEASURED})"
+"""A subquery, for an agent that has just started assumes a rate; and the rate of now, between two of its steps."""
+
 COPIED: Final = "bgsafe_fork_cow_bytes"
 LASTED: Final = "bgsafe_fork_duration_seconds"
 RESIDENT: Final = "bgsafe_server_resident_bytes"
@@ -34,7 +38,10 @@ class Observed:
 
 
 def observations(answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[tuple[str, str], Observed]:
-    """(namespace, pod) → what was measured; of several servers in a pod, the busiest counts."""
+    """(namespace, pod) → what was measured; of several servers in a pod, the busiest counts.
+
+    An agent without the API server's names knows a pod by its UID, and no namespace.
+    """
     by_pod: dict[tuple[str, str], dict[str, float]] = {}
     for query in QUERIES:
         for sample in answers.get(query, ()):

@@ -20,7 +20,7 @@ from checker.survey.prometheus import ask
 from checker.units import MIB
 from tests.build import a_manifest
 from tests.monitoring import prometheus
-from tests.survey.fleet import a_cluster
+from tests.survey.fleet import a_cluster, pod, spec
 from tests.webhook.clusters import api_server, kubeconfig
 from tests.webhook.serving import until
 
@@ -110,6 +110,16 @@ def test_a_password_in_the_url_is_sent_and_not_shown():
     assert isinstance(answer, Unread)
     assert "cret" not in str(answer)
     assert seen == [("/prom/api/v1/query?query=up", "Basic bWU6c0BjcmV0")]
+
+
+def test_a_pod_that_its_agent_knows_by_its_uid_alone_is_found(tmp_path):
+    objects = a_cluster() | pod("ads", "stray", spec("2Gi", "--maxmemory", "512mb"), uid="0a1b-2c3d")
+    answer = {"data": {"result": [{"metric": {"namespace": "", "pod": "0a1b-2c3d"}, "value": [1, "4321"]}]}}
+    with api_server(objects, []) as url, answering(json.dumps(answer)) as metrics:
+        named = ["cluster", "--kubeconfig", str(kubeconfig(tmp_path, url)), "--prometheus", metrics]
+        result = CliRunner().invoke(cli, [*named, "--format", "json"], prog_name="bgsafe")
+    stray = next(each for each in json.loads(result.output)["subjects"] if each["subject"]["name"] == "stray")
+    assert stray["estimate"]["write_rate_per_second"] == 4321
 
 
 def test_a_prometheus_that_is_not_there_costs_its_figures_alone(tmp_path):
