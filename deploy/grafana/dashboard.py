@@ -110,7 +110,7 @@ def room_for_a_save() -> Iterator[AnyPanel]:
         f"Write budget used, the {LINES} most",
         "percentunit",
         "Write rate over the highest rate whose expected peak still fits. The table says which rates are assumed.",
-        query(f"topk({LINES}, {of_each(BUDGET_USED)}) < Inf", NAME),
+        query(f"topk({LINES}, {of_each(BUDGET_USED)} < Inf)", NAME),
     ).thresholds(steps((None, "transparent"), (1, "red")))
 
 
