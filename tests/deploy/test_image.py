@@ -84,6 +84,17 @@ def test_the_installed_webhook_serves(installed: Path, tmp_path: Path) -> None:
 # --- the recipe ---
 
 
+def test_a_wheel_that_is_built_twice_is_the_same(tmp_path: Path) -> None:
+    built = []
+    for name in ("one", "two"):
+        command = ["sh", str(ROOT / "deploy/image/distributions"), str(tmp_path / name)]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+        (wheel,) = (tmp_path / name).glob("*.whl")
+        assert list((tmp_path / name).glob("*.tar.gz"))
+        built.append(wheel.read_bytes())
+    assert built[0] == built[1]
+
+
 AT_A_DESK = {"plot"}
 """Extras that the image does without: nobody draws pictures in it."""
 
