@@ -258,3 +258,11 @@ def test_a_server_binary_that_is_none() -> None:
     result = run("verify", "--server", "/bin/true")
     assert result.exit_code == 2
     assert "/bin/true" in result.output
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("option", ["--write-rate", "--save-seconds", "--fragmentation"])
+def test_what_is_no_finite_number_is_a_usage_error(option: str, value: str) -> None:
+    result = run("lint", "-", option, value)
+    assert result.exit_code == 2
+    assert "is not a finite number" in result.output or "is not in the range" in result.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,7 +73,22 @@ RATE = _Parsed("size/s", parse_rate)
 LIMIT = _Parsed("size|none", _limit)
 ENGINE = _Parsed("engine", _engine)
 DISTRIBUTION = _Parsed("distribution", Distribution.parse)
-POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _Finite(click.FloatRange):
+    """A range of numbers: what is not one (`nan` is in every range) or has no end is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """A finite number in the range, or a usage error."""
+        number: float = super().convert(value, param, ctx)
+        if not isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+POSITIVE = _Finite(min=0, min_open=True)
+NOT_NEGATIVE = _Finite(min=0)
+AT_LEAST_ONE = _Finite(min=1)
 
 
 def _together(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -85,12 +101,10 @@ def _together(*options: Callable[[Function], Function]) -> Callable[[Function], 
 
 
 assumption_options = _together(
-    click.option("--write-rate", type=click.FloatRange(min=0), help="Writes per second while a child lives."),
+    click.option("--write-rate", type=NOT_NEGATIVE, help="Writes per second while a child lives."),
     click.option("--save-seconds", type=POSITIVE, help="How long a save takes."),
     click.option("--save-throughput", type=RATE, help="Resident bytes per second of a save, such as 80MB/s."),
-    click.option(
-        "--fragmentation", type=click.FloatRange(min=1), help="Resident / used_memory when only maxmemory is known."
-    ),
+    click.option("--fragmentation", type=AT_LEAST_ONE, help="Resident / used_memory when only maxmemory is known."),
     click.option("--keys", type=click.IntRange(min=1), help="Number of keys, where it is known and cannot be read."),
     click.option("--value-size", type=SIZE, help="Bytes of a value, where it is known and cannot be read."),
     click.option("--distribution", type=DISTRIBUTION, help="Which keys are written: uniform, zipf:S or hot:PCT."),

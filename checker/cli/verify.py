@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checker.cli.ending import EXIT_FINDINGS, EXIT_NOTHING_CHECKED, usage_error, write_text
-from checker.cli.options import DISTRIBUTION, LIMIT, SIZE
+from checker.cli.options import DISTRIBUTION, LIMIT, NOT_NEGATIVE, SIZE
 from checker.facts import Unread
 from checker.policy import Assumptions
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 @click.option("--server", type=click.Path(path_type=Path), help="Server binary.  [default: the first that is found]")
 @click.option("--keys", type=click.IntRange(min=1), default=600_000, show_default=True, help="Keys to load.")
 @click.option("--value-size", type=SIZE, default=100, show_default=True, help="Bytes of a value.")
-@click.option(
-    "--write-rate", type=click.FloatRange(min=0), default=5000.0, show_default=True, help="Writes per second."
-)
+@click.option("--write-rate", type=NOT_NEGATIVE, default=5000.0, show_default=True, help="Writes per second.")
 @click.option(
     "--distribution", type=DISTRIBUTION, default="uniform", show_default=True, help="uniform, zipf:S, hot:PCT."
 )

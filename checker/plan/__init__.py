@@ -87,6 +87,8 @@ def _maxmemory(case: Circumstances) -> int | None:
     if keys is None:
         return stated
     data = dataset_bytes(keys, case.assumptions, case.wish.engine, case.page_size_bytes)
+    if data > LARGEST_BYTES:
+        raise PlanError(f"{format_count(keys)} keys take {format_bytes(data)}: more than any machine has")
     if stated is None:
         return -(-int(data) // MIB) * MIB
     if data > stated:

@@ -102,6 +102,7 @@ def test_the_answer_is_one_sentence_with_its_numbers(wish, stated, answer):
             "10,000,000 keys with values of 100 bytes take 1.91 GiB, more than --maxmemory 1.00 GiB",
             id="more data than maxmemory",
         ),
+        pytest.param({}, {"keys": 10**14, "value_bytes": GIB}, "more than any machine has", id="too much data"),
         pytest.param({"limit": GIB}, {"write_rate_per_second": float("nan")}, "--write-rate nan", id="no number"),
     ],
 )
