@@ -92,10 +92,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A node where a pod may be put, by its scheduling constraints."""
+    """A node where a pod is, or may be put by its scheduling constraints."""
 
     name: str
     node: Maybe[Node]  # Unread: no agent told of it
+    runs: bool = False  # a pod of it is there already
 
 
 # --- control groups --------------------------------------------------------------------------------------------------
@@ -259,13 +260,12 @@ class Info:
     mem_not_counted_for_evict: Maybe[int]
     keys: Maybe[int]
     connected_slaves: Maybe[int]
-    write_rate_per_second: Maybe[float]  # growth of rdb_changes_since_last_save while we looked, or as the source says
+    write_rate_per_second: Maybe[float]  # growth of rdb_changes_since_last_save while we looked
     rdb_last_bgsave_time_sec: Maybe[int]
     rdb_last_cow_size: Maybe[int]
     rdb_last_bgsave_status: Maybe[str]
     latest_fork_usec: Maybe[int]
     loading: Maybe[bool]
-    write_rate_source: str = "measured: rdb_changes_since_last_save, now or on average since the last save"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +342,7 @@ class Server:
     shape: tuple[Population, ...] = ()  # () is not known
     written: Maybe[Written] | None = None  # None: nobody asked for the measurement
     forks: tuple[WatchedFork, ...] = ()  # newest last; () where nobody watches
+    observed_rate: Sourced[float] | None = None  # highest writes per second of some time back; None: nobody looked
     declared: Declared = field(default_factory=Declared)
     lines: Mapping[str, int] = field(default_factory=dict)  # field of a manifest ("resources.limits.memory") → line
     unread: tuple[Unread, ...] = ()  # everything else that could not be read, for the report

@@ -6,13 +6,15 @@ Why ConfigMaps: docs/decisions/0009-node-facts.md. Pure: `checker.cluster` moves
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
 from checker.facts import Maybe, Node, Unread
+from checker.manifests.objects import mapping, name_of
+from checker.manifests.placement import Fleet, Machine, machine
 from checker.report.as_json import SCHEMA, node_fields
 
 LABEL: Final = "bgsafe.io/node-facts"
@@ -106,6 +108,31 @@ def worth_writing(published: NodeFacts | None, now: NodeFacts) -> bool:
         if isinstance(total, Unread) or abs(after - before) > MOVED_RATIO * total:
             return True
     return False
+
+
+def published_facts(config_maps: Iterable[Mapping[str, Any]]) -> tuple[dict[str, NodeFacts], list[tuple[str, Unread]]]:
+    """(node → what its agent published, ConfigMaps that are not readable)."""
+    told: dict[str, NodeFacts] = {}
+    rejected = []
+    for config_map in config_maps:
+        facts = parse(mapping(config_map.get("data")))
+        if isinstance(facts, NodeFacts):
+            told[facts.name] = facts
+        else:
+            rejected.append((name_of(config_map), facts))
+    return told, rejected
+
+
+def fleet(nodes: Iterable[Mapping[str, Any]], told: Mapping[str, NodeFacts], now: datetime) -> Fleet:
+    """Node objects, each with what its agent published."""
+
+    def facts_of(on: Machine) -> Maybe[Node]:
+        facts = told.get(on.name)
+        if facts is None:
+            return Unread(f"facts of node {on.name}", "no agent published any", "run the agent there")
+        return facts.fresh(now)
+
+    return [(on, facts_of(on)) for on in map(machine, nodes)]
 
 
 def _fact(name: str, said: Mapping[str, Any], node_name: str) -> Any:

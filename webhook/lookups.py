@@ -13,13 +13,13 @@ from cachetools import TLRUCache
 from checker.cluster.api import ClusterError, ForbiddenError, Timeout
 from checker.cluster.objects import Object, Objects
 from checker.deadline import seconds_left
-from checker.facts import Maybe, Node, Unread
+from checker.facts import Maybe, Unread
 from checker.log import log
 from checker.manifests import Document, parsed
-from checker.manifests.placement import Machine, machine
-from checker.node_facts import NodeFacts, parse
+from checker.manifests.placement import Fleet
+from checker.node_facts import fleet, published_facts
 from checker.units import MIB
-from webhook.review.surroundings import Fleet, Unasked
+from webhook.review.surroundings import Unasked
 
 T = TypeVar("T")
 
@@ -205,21 +205,10 @@ class Lookups(Unasked):
 
 def read_fleet(objects: Objects, namespace: str, now: datetime) -> Fleet:
     """The nodes, each with what its agent published."""
-    told: dict[str, NodeFacts] = {}
-    for published in objects.node_facts(namespace):
-        facts = parse(published.get("data") or {})
-        if isinstance(facts, NodeFacts):
-            told[facts.name] = facts
-        else:
-            log("node_facts_rejected", level="warning", name=published["metadata"]["name"], reason=str(facts))
-
-    def facts_of(on: Machine) -> Maybe[Node]:
-        facts = told.get(on.name)
-        if facts is None:
-            return Unread(f"facts of node {on.name}", "no agent published any", "run the agent there")
-        return facts.fresh(now)
-
-    return [(on, facts_of(on)) for on in map(machine, objects.nodes())]
+    told, rejected = published_facts(objects.node_facts(namespace))
+    for name, why in rejected:
+        log("node_facts_rejected", level="warning", name=name, reason=str(why))
+    return fleet(objects.nodes(), told, now)
 
 
 def _document(found: Object) -> Document:

@@ -132,7 +132,7 @@ def gather(
         policy=policy,
         causes=causes,
         forks=forks,
-        fork=fork_on_any(landing_forks, len(landing)) if landing_forks else _fork(server, node),
+        fork=fork_on_any(landing_forks, landing) if landing_forks else _fork(server, node),
         limit=binding.limit,
         limit_level=binding.level,
         maxmemory=maxmemory,

@@ -76,11 +76,14 @@ def write_rate(
     """
     if assumptions.write_rate_per_second is not None:
         return Sourced(assumptions.write_rate_per_second, "--write-rate")
-    if server.info is not None and isinstance(server.info.write_rate_per_second, float):
-        return Sourced(server.info.write_rate_per_second, server.info.write_rate_source)
+    measured = server.info.write_rate_per_second if server.info else None
+    if isinstance(measured, float):
+        return Sourced(measured, "measured: rdb_changes_since_last_save, now or on average since the last save")
     if isinstance(server.written, Written) and node is not None:
         writes = _writes_that_dirty(server.written, resident, PAGES_PER_SMALL_WRITE, node.page_size_bytes)
         return Sourced(writes / server.written.seconds, f"measured pages, at {PAGES_PER_SMALL_WRITE} pages a write")
+    if server.observed_rate is not None:
+        return server.observed_rate
     if server.declared.write_rate_per_second is not None:
         return Sourced(server.declared.write_rate_per_second, "annotation bgsafe.io/write-rate")
     return Sourced(policy.write_rate_per_second, f"policy ({policy.source}): nothing was measured")

@@ -39,13 +39,17 @@ def forks_on(landing: Sequence[Candidate], resident: int) -> tuple[tuple[str, Fo
     )
 
 
-def fork_on_any(forks: Sequence[tuple[str, Fork]], everywhere: int) -> Fork:
-    """One answer for `everywhere` nodes: refused where each would, granted where each would, else unknown."""
+def fork_on_any(forks: Sequence[tuple[str, Fork]], landing: Sequence[Candidate]) -> Fork:
+    """One answer for all nodes: refused where each would, granted where each would, else unknown.
+
+    Of a server that runs on them already, one refusal is one.
+    """
+    everywhere, runs = len(landing), bool(landing) and all(each.runs for each in landing)
     by: dict[str, list[tuple[str, Fork]]] = {"refused": [], "unknown": [], "granted": []}
     for name, fork in forks:
         by[fork.outcome].append((name, fork))
     outcome: Literal["granted", "refused", "unknown"] = "unknown"
-    if len(by["refused"]) == everywhere:
+    if len(by["refused"]) == everywhere or (runs and by["refused"]):
         outcome = "refused"
     elif len(by["granted"]) == everywhere:
         outcome = "granted"
@@ -55,25 +59,22 @@ def fork_on_any(forks: Sequence[tuple[str, Fork]], everywhere: int) -> Fork:
         overcommit_memory=modes.pop() if len(modes) == 1 and len(forks) == everywhere else None,
         charge_bytes=None,
         allowed_bytes=None,
-        reason=_words(by, everywhere, len(forks)),
+        reason=_words(by, everywhere, len(forks), "" if runs else "eligible "),
     )
 
 
-def _words(by: dict[str, list[tuple[str, Fork]]], everywhere: int, known: int) -> str:
+def _words(by: dict[str, list[tuple[str, Fork]]], everywhere: int, known: int, eligible: str) -> str:
     parts = []
+    nodes = f"{everywhere} {eligible}node{'' if everywhere == 1 else 's'}"
     for outcome, would in (("refused", "would refuse"), ("unknown", "may refuse")):
         if found := by[outcome]:
-            parts.append(f"{len(found)} of {_nodes(everywhere)} {would} the fork ({_reasons(found)})")
+            parts.append(f"{len(found)} of {nodes} {would} the fork ({_reasons(found)})")
     if by["granted"] and not parts:
         where = "all" if len(by["granted"]) == everywhere else f"{len(by['granted'])} of"
-        parts.append(f"{where} {_nodes(everywhere)} would grant the fork")
+        parts.append(f"{where} {nodes} would grant the fork")
     if missing := everywhere - known:
         parts.append(f"of {missing} no agent has told")
     return "; ".join(parts)
-
-
-def _nodes(count: int) -> str:
-    return f"{count} eligible node{'' if count == 1 else 's'}"
 
 
 def _reasons(found: Sequence[tuple[str, Fork]]) -> str:

@@ -82,6 +82,8 @@ def _with_rate(inputs: Inputs, server: Server, *, best_guess: bool) -> Inputs:
     if found is None or pages <= 0:
         return inputs
     touches = found.best if best_guess else found.bound
+    if server.observed_rate is not None and touches <= inputs.rate.value * pages:
+        return inputs  # the forks may have come in a quiet hour
     return replace(
         inputs,
         workload=Sourced(replace(workload, measured_pages_per_write=pages), inputs.workload.source),

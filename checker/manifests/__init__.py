@@ -123,7 +123,7 @@ def extract(
         _look_into(document, index, engines, collected)
         collected.servers[first:] = _following(collected.servers[first:], document, index, engines)
     return Extraction(
-        servers=tuple(_with_neighbours(collected.servers, collected.others)),
+        servers=tuple(with_neighbours(collected.servers, collected.others)),
         memory_requests=tuple(collected.requests),
         others=tuple(collected.others),
         skipped=dict(collected.skipped),
@@ -257,7 +257,7 @@ def _operated(document: Document, index: Index, engines: Sequence[EngineImage], 
         )
 
 
-def _with_neighbours(servers: Sequence[Server], others: Sequence[Other]) -> Iterator[Server]:
+def with_neighbours(servers: Sequence[Server], others: Sequence[Other]) -> Iterator[Server]:
     """A master learns from the same file that it has replicas: a replica or a sentinel of its namespace is there."""
     replicas: dict[tuple[str | None, str | None, str], str] = {}
     for sentinel in others:

@@ -94,8 +94,12 @@ class Role:
 def is_operated(value: Mapping[str, Any]) -> bool:
     """Is this a resource of which an operator makes servers (or sentinels) in pods?"""
     group = (text(value.get("apiVersion")) or "").rpartition("/")[0]
-    kind = text(value.get("kind")) or ""
-    return bool(group and _KIND.fullmatch(kind) and not _MANAGED.search(group) and mapping(value.get("spec")))
+    return is_operated_kind(group, text(value.get("kind")) or "") and bool(mapping(value.get("spec")))
+
+
+def is_operated_kind(group: str, kind: str) -> bool:
+    """Is this a kind of such resources?"""
+    return bool(group and _KIND.fullmatch(kind) and not _MANAGED.search(group))
 
 
 def roles(document: Document, index: Index) -> Iterator[Role]:

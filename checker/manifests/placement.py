@@ -7,10 +7,11 @@ k8s.io/api/core/v1/toleration.go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from checker.facts import Candidate, Maybe, Node
 from checker.manifests.objects import at, mapping, sequence, text
 
 DAEMON_SET_TOLERATES: Final = frozenset(
@@ -39,6 +40,15 @@ class Machine:
     name: str
     labels: Mapping[str, str]
     taints: tuple[Taint, ...] = ()
+
+
+Fleet: TypeAlias = Sequence[tuple[Machine, Maybe[Node]]]
+"""The cluster's nodes, each with what its agent published; empty where nobody asks for nodes."""
+
+
+def landing(fleet: Fleet, spec: Mapping[str, Any], *, daemon: bool) -> tuple[Candidate, ...]:
+    """The nodes on which a pod of this spec may be put."""
+    return tuple(Candidate(on.name, node) for on, node in fleet if may_land(spec, on, daemon=daemon))
 
 
 def machine(node: Mapping[str, Any]) -> Machine:

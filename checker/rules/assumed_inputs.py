@@ -24,7 +24,8 @@ def check(evidence: Evidence) -> Finding | None:
         return None
     assumed = _assumed(evidence)
     if not assumed:
-        return Finding(ID, "pass", "the write rate and the time of a save are declared")
+        how = "observed" if _observed(evidence) else "declared"
+        return Finding(ID, "pass", f"the write rate and the time of a save are {how}")
     estimate = numbers.estimate
     said = f"assumed, not measured: {' and '.join(assumed)}"
     budget = estimate.write_budget_per_second
@@ -45,12 +46,17 @@ def check(evidence: Evidence) -> Finding | None:
 def _assumed(evidence: Evidence) -> list[str]:
     stated, declared, policy = evidence.assumptions, evidence.server.declared, evidence.policy
     assumed = []
-    if stated.write_rate_per_second is None and declared.write_rate_per_second is None:
+    if not _observed(evidence) and stated.write_rate_per_second is None and declared.write_rate_per_second is None:
         assumed.append(f"{format_count(policy.write_rate_per_second)} writes/s")
     times = (stated.save_seconds, stated.save_throughput_per_second, declared.save_throughput_per_second)
-    if all(time is None for time in times):
+    if not evidence.server.forks and all(time is None for time in times):
         assumed.append(f"a save of {format_bytes(policy.save_throughput_per_second)}/s")
     return assumed
+
+
+def _observed(evidence: Evidence) -> bool:
+    """Has somebody watched the server for a while?"""
+    return evidence.server.observed_rate is not None or bool(evidence.server.forks)
 
 
 RULE = Rule(ID, check)

@@ -1,88 +1,112 @@
-"""What agents measured, from a Prometheus that scrapes them: write rates and forks in place of assumptions."""
+"""What agents have measured, by way of Prometheus, in the place of what is assumed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from math import isfinite
+from typing import Any, Final, NamedTuple
 
-from checker.facts import Info, Server, Unread, WatchedFork
+from checker.facts import Server, Sourced, WatchedFork
+from checker.manifests.objects import at, sequence
+from checker.survey.owners import Found
 
-WINDOW: Final = "1d"
-"""The highest write rate of so long counts: a day has its busy hour."""
+MOST_STEPS: Final = 5760
+"""Moments that are looked at: every 15 s of a day, as often as agents are scraped. Prometheus loads 50 million samples
+for a query at most (--query.max-samples)."""
 
-_MEASURED: Final = (
-    "bgsafe_write_rate_per_second * on (namespace, pod, container, server) group_left (write_rate) "
-    'bgsafe_server_info{write_rate!="assumed"}'
-)
-
-RATE: Final = f"max_over_time(({_MEASURED})[{WINDOW}:1m]) or ({_MEASURED})"
-"""A subquery, for an agent that has just started assumes a rate; and the rate of now, between two of its steps."""
-
-COPIED: Final = "bgsafe_fork_cow_bytes"
-LASTED: Final = "bgsafe_fork_duration_seconds"
-RESIDENT: Final = "bgsafe_server_resident_bytes"
-
-QUERIES: Final = (RATE, COPIED, LASTED, RESIDENT)
-"""What is asked, each once."""
-
-NOT_ASKED: Final = Unread("INFO", "agents do not publish it", "")
+_SERVER: Final = "namespace,pod,container,server,instance"
 
 
-@dataclass(frozen=True, slots=True)
+def queries(hours: int) -> Mapping[str, str]:
+    """What is asked: a name of ours → PromQL. A rate that an agent only assumes is no observation."""
+    step = max(1, hours * 3600 // MOST_STEPS)
+    counted = f'max by ({_SERVER}) (bgsafe_server_info{{write_rate!="assumed"}})'
+    rate = f"max by ({_SERVER}) (bgsafe_write_rate_per_second) * on({_SERVER}) {counted}"
+    last = {
+        "copied": "bgsafe_fork_cow_bytes",
+        "lifetime": "bgsafe_fork_duration_seconds",
+        "ended": "bgsafe_fork_end_timestamp_seconds",
+        "resident": "bgsafe_server_resident_bytes",
+    }
+    return {
+        # Between two steps, there is what is true now.
+        "rate": f"max_over_time(({rate})[{hours}h:{step}s]) or ({rate})",
+        **{name: f"last_over_time({metric}[{hours}h])" for name, metric in last.items()},
+    }
+
+
+class Where(NamedTuple):
+    """A container of a pod. Without a namespace, the pod is a UID and the container not known: agents that are not told
+    names by the API server have no others."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+@dataclass(slots=True)
 class Observed:
-    """One pod's server, as its agent saw it. `None`: not measured."""
+    """What was measured of one container; None where nothing was."""
 
-    write_rate_per_second: float | None = None
-    fork: WatchedFork | None = None
-
-
-def observations(answers: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[tuple[str, str], Observed]:
-    """(namespace, pod) → what was measured; of several servers in a pod, the busiest counts.
-
-    An agent without the API server's names knows a pod by its UID, and no namespace.
-    """
-    by_pod: dict[tuple[str, str], dict[str, float]] = {}
-    for query in QUERIES:
-        for sample in answers.get(query, ()):
-            labels, value = sample.get("metric") or {}, _number(sample)
-            namespace, pod = str(labels.get("namespace", "")), str(labels.get("pod", ""))
-            if value is not None and pod:
-                held = by_pod.setdefault((namespace, pod), {})
-                held[query] = max(value, held.get(query, 0.0))
-    return {key: Observed(held.get(RATE), _fork(held)) for key, held in by_pod.items()}
+    rate: float | None = None
+    fork: dict[str, float] = field(default_factory=dict)  # the last one: copied, lifetime, ended, resident
 
 
-def _number(sample: Mapping[str, Any]) -> float | None:
-    """The value of an instant vector's sample; None for what is no amount (NaN, +Inf, a histogram)."""
+def gather(answers: Mapping[str, Sequence[Any]]) -> dict[Where, Observed]:
+    """The series of all answers by container; of several servers in one, the fastest and the last to fork."""
+    found: dict[Where, Observed] = {}
+    forks: dict[tuple[Where, str], dict[str, float]] = {}
+    for name, series in answers.items():
+        for one in series:
+            labels, value = at(one, "metric"), _number(at(one, "value"))
+            where = Where(*(str(at(labels, label) or "") for label in Where._fields))
+            if value is None or not where.pod:
+                continue
+            if not where.namespace:
+                where = where._replace(container="")
+            observed = found.setdefault(where, Observed())
+            if name == "rate":
+                observed.rate = max(value, observed.rate or 0.0)
+            else:
+                forks.setdefault((where, str(at(labels, "server"))), {})[name] = value
+    for (where, _), fork in sorted(forks.items(), key=lambda each: each[1].get("ended", 0.0)):
+        if fork.keys() >= {"copied", "lifetime", "ended", "resident"}:
+            found[where].fork = fork
+    return found
+
+
+def _number(sample: Any) -> float | None:
+    """The value of `[time, "12.5"]`; None where it is no number that can be counted with."""
     try:
-        value = float(sample["value"][1])
-    except (KeyError, IndexError, TypeError, ValueError):
+        value = float(sequence(sample)[1])
+    except (IndexError, TypeError, ValueError):
         return None
-    return value if 0 <= value < float("inf") else None
+    return value if isfinite(value) and value >= 0 else None
 
 
-def _fork(held: Mapping[str, float]) -> WatchedFork | None:
-    copied, lasted, resident = held.get(COPIED), held.get(LASTED), held.get(RESIDENT)
-    if copied is None or not lasted or not resident:
-        return None
+def with_observed(found: Found, observed: Mapping[Where, Observed], hours: int) -> Server:
+    """The server, with the highest rate of all its pods, and the last fork of each."""
+    server = found.server
+    seen = [
+        (pod.name, each)
+        for pod in found.pods
+        for where in (Where(pod.namespace, pod.name, server.subject.container or ""), Where("", pod.uid, ""))
+        if (each := observed.get(where))
+    ]
+    rates = [(each.rate, pod) for pod, each in seen if each.rate is not None]
+    if rates:
+        rate, pod = max(rates)
+        server = replace(server, observed_rate=Sourced(rate, f"Prometheus: highest of {hours} h, of pod {pod}"))
+    forks = sorted((each.fork for _, each in seen if each.fork), key=lambda fork: fork["ended"])
+    return replace(server, forks=tuple(_fork(fork) for fork in forks if fork["resident"] > 0))
+
+
+def _fork(fork: Mapping[str, float]) -> WatchedFork:
     return WatchedFork(
-        resident_bytes=round(resident),
-        copied_bytes=round(copied),
-        seconds=lasted,
-        lifetime_seconds=lasted,
+        resident_bytes=round(fork["resident"]),
+        copied_bytes=round(min(fork["copied"], fork["resident"])),
+        seconds=fork["lifetime"],
+        lifetime_seconds=fork["lifetime"],
         writes=None,
     )
-
-
-def with_observed(server: Server, observed: Sequence[Observed]) -> Server:
-    """The server with the highest write rate of its pods, and with their forks."""
-    forks = tuple(each.fork for each in observed if each.fork is not None)
-    rates = [each.write_rate_per_second for each in observed if each.write_rate_per_second is not None]
-    if forks:
-        server = replace(server, forks=forks)
-    if not rates:
-        return server
-    unread: dict[str, Any] = {each.name: NOT_ASKED for each in fields(Info)}
-    highest = f"measured by agents: the highest of {len(rates)} pod{'' if len(rates) == 1 else 's'} in {WINDOW}"
-    return replace(server, info=Info(**{**unread, "write_rate_per_second": max(rates), "write_rate_source": highest}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from checker.estimate.landing import fork_on_any, forks_on, meeting_node
@@ -21,7 +23,7 @@ def landing(*nodes: object) -> tuple[Candidate, ...]:
 
 
 def reason(*nodes: object) -> tuple[str, str]:
-    fork = fork_on_any(forks_on(landing(*nodes), GIB), len(nodes))
+    fork = fork_on_any(forks_on(landing(*nodes), GIB), landing(*nodes))
     return fork.outcome, fork.reason
 
 
@@ -66,6 +68,15 @@ def reason(*nodes: object) -> tuple[str, str]:
 )
 def test_one_answer_for_all_nodes(nodes: tuple[object, ...], outcome: str, words: str) -> None:
     assert reason(*nodes) == (outcome, words)
+
+
+def test_of_the_nodes_that_a_server_runs_on_one_refusal_is_enough() -> None:
+    here = tuple(replace(each, runs=True) for each in landing(NICE, STRICT))
+    fork = fork_on_any(forks_on(here, GIB), here)
+    assert (fork.outcome, fork.reason.partition(" (")[0]) == ("refused", "1 of 2 nodes would refuse the fork")
+    verdict = judge(a_manifest(), None, landing=here)
+    assert [each.status for each in verdict.findings if each.rule == "fork-refused"] == ["fail"]
+    assert verdict.grade == "unsafe"
 
 
 def test_a_save_is_estimated_where_a_write_copies_most() -> None:

@@ -53,7 +53,10 @@ def limit_range(namespace: str, memory: str) -> Objects:
     """A LimitRange with a default limit."""
     item = {"type": "Container", "default": {"memory": memory}}
     value = {"metadata": {"name": "limits", "namespace": namespace}, "spec": {"limits": [item]}}
-    return {f"/api/v1/namespaces/{namespace}/limitranges/limits": value}
+    return {
+        f"/api/v1/limitranges/{namespace}-limits": value,
+        f"/api/v1/namespaces/{namespace}/limitranges/limits": value,
+    }
 
 
 def refused(*paths: str) -> Objects:

@@ -10,9 +10,9 @@ from typing import Any
 from checker.facts import Maybe, Unread
 from checker.manifests import Document, parsed
 from checker.manifests.objects import at, text
+from checker.manifests.placement import Fleet
 from checker.policy import Policy
 from webhook.review import Memory, Reviewed, Unasked, parse, review
-from webhook.review.surroundings import Fleet
 
 SAFE, RISKY, UNSAFE, WORSE = "100mb", "600mb", "900mb", "1000mb"
 """maxmemory of a server with a limit of 1 GiB, by the verdict that it gets."""

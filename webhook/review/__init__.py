@@ -11,6 +11,7 @@ from checker.deadline import DeadlineError, check_deadline
 from checker.facts import Maybe, Unread
 from checker.manifests import Document, Index, extract, parsed, pod_spec
 from checker.manifests.objects import at
+from checker.manifests.placement import landing
 from checker.manifests.pods import ENGINE_NAMES, names_one_of
 from checker.policy import Policy
 from checker.rules import judge
@@ -20,7 +21,7 @@ from webhook.review.opinion import Opinion, opinion_of
 from webhook.review.ratchet import comparison, is_worse
 from webhook.review.request import REVIEWED_SUB_RESOURCES, MalformedReviewError, Request, parse
 from webhook.review.response import answer, message, warning_lines
-from webhook.review.surroundings import NOT_READ, Reading, Surroundings, Unasked, landing
+from webhook.review.surroundings import NOT_READ, Reading, Surroundings, Unasked
 
 __all__ = [
     "MODE_LABEL",

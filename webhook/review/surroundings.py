@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
-from checker.facts import Candidate, Maybe, Node, Unread
+from checker.facts import Maybe, Unread
 from checker.manifests import Document
-from checker.manifests.placement import Machine, may_land
-
-Fleet: TypeAlias = Sequence[tuple[Machine, Maybe[Node]]]
-"""The cluster's nodes, each with what its agent published."""
+from checker.manifests.placement import Fleet
 
 
 class Surroundings(Protocol):
@@ -63,11 +60,6 @@ class Unasked:
 
 def _unasked(where: str) -> Unread:
     return Unread(where, "the webhook does not ask the API server", "start it with --resolve")
-
-
-def landing(fleet: Fleet, spec: Mapping[str, Any], *, daemon: bool) -> tuple[Candidate, ...]:
-    """The nodes on which a pod of this spec may be put."""
-    return tuple(Candidate(on.name, node) for on, node in fleet if may_land(spec, on, daemon=daemon))
 
 
 MOST_ASKED: Final = 16
