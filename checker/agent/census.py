@@ -25,6 +25,10 @@ LOOK_AGAIN_SCANS: Final = 4
 """An older one is looked at in one of so many scans."""
 
 
+COMM_BYTES: Final = 64
+"""include/linux/sched.h TASK_COMM_LEN is 16; the name of a kernel worker is longer in /proc."""
+
+
 @dataclass(frozen=True, slots=True)
 class Census:
     """What was found."""
@@ -38,6 +42,7 @@ class Census:
 class _Stranger:
     inode: int
     looks: int
+    program: tuple[bytes, str] | None = None  # comm and file of a process that turned out to be no server
 
 
 class Registrar:
@@ -70,7 +75,7 @@ class Registrar:
                 continue
             looked: Found | Unread | None = None
             if self._is_due(pid, stranger):
-                looked = self._look(pid)
+                looked = self._look(pid, stranger)
                 stranger.looks += 1
             if isinstance(looked, Found):
                 found[pid] = looked
@@ -104,8 +109,27 @@ class Registrar:
     def _is_due(self, pid: int, stranger: _Stranger) -> bool:
         return stranger.looks < LOOKS_WHILE_YOUNG or (self._scans + pid) % LOOK_AGAIN_SCANS == 0
 
-    def _look(self, pid: int) -> Found | Unread | None:
-        proc = self._proc / str(pid)
-        if glance(proc) is None:
+    def _look(self, pid: int, stranger: _Stranger) -> Found | Unread | None:
+        """Look closer only where another program runs than the one that was no server."""
+        program = self._program(pid)
+        if program is None or program == stranger.program:
             return None
-        return self._lanes.read(pid, str(proc), lambda: look_at(proc))
+        proc = self._proc / str(pid)
+        looked = None if glance(proc) is None else self._lanes.read(pid, str(proc), lambda: look_at(proc))
+        stranger.program = program if looked is None else None
+        return looked
+
+    def _program(self, pid: int) -> tuple[bytes, str] | None:
+        """What runs in a process, as cheaply as can be; None where it is gone."""
+        try:
+            descriptor = os.open(f"{self._proc}/{pid}/comm", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                comm = os.read(descriptor, COMM_BYTES)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            return None
+        try:
+            return comm, os.readlink(f"{self._proc}/{pid}/exe")  # noqa: PTH115 - for each process
+        except OSError:
+            return comm, ""  # a kernel thread, or not ours to see

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Final
 
 from checker import __version__, metrics
@@ -72,7 +72,7 @@ class Agent:
         self.page.unwell = self._unwell
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._ended: SimpleQueue[tuple[Ended, float, float]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[Ended, float, float] | None] = SimpleQueue()  # None: that was all
         self._last: Scan | None = None
         self._scanned = time.monotonic()
         self.asker = Asker(options.access, self.troubles, options.interval)
@@ -118,6 +118,7 @@ class Agent:
         """Let `run` return."""
         self._stop.set()
         self._wake.set()
+        self._ended.put(None)
 
     def scan(self) -> None:
         """Scan, and tell everybody who is there."""
@@ -191,11 +192,8 @@ class Agent:
 
     def _finish(self) -> None:
         finisher_lanes = Lanes()
-        while not self._stop.is_set():
-            try:
-                ended, at, unix = self._ended.get(timeout=0.5)
-            except Empty:
-                continue
+        while (task := self._ended.get()) is not None:
+            ended, at, unix = task
             finisher = Finisher(
                 finisher_lanes,
                 lambda each, at=at: self.asker.told_after(each, at),  # type: ignore[misc]

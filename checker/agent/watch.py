@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from checker.agent.live import READ_BYTES, Ended, Live, Target, begin, end_of, read_again
+from checker.agent.live import Ended, Live, Target, begin, end_of
 from checker.agent.scan import Key
 from checker.agent.troubles import Troubles
 from checker.facts import Child, Unread
@@ -22,6 +22,9 @@ from checker.probes.files import exists
 
 LOOK_SECONDS: Final = 0.1
 """How often children are looked for: a child of 0.3 s is looked at twice, even if one look is late."""
+
+CHILDREN_BYTES: Final = 1024
+"""A server that saves has one child; more than fit here are no saves."""
 
 CLOSE_LOOK_SECONDS: Final = 0.025
 """While a child lives: its server reaps it within 0.1 s of its end (hz 10), and its exit status goes with it."""
@@ -109,28 +112,40 @@ class Watcher:
         return alive
 
     def _look_at(self, watched: _Watched, *, measure: bool) -> bool:
-        live = watched.live
-        if live is not None:
-            ended = end_of(live)
-            if ended is None:
-                if measure:
-                    live.measure()
-                return True
-            watched.live = None
-            watched.done_with.add(live.child_pid)  # dead, but its server has not reaped it: it is still a child
-            live.close()
-            self._ended(ended)
-            if ended.server_ended:
-                self._close(self._watched.pop(watched.target.key))
-                return False
-        if watched.children_fd is None or not measure:
+        if watched.live is not None and self._lives(watched, watched.live, measure=measure):
+            return True
+        if not measure or watched.children_fd is None:
             return False
-        children = {int(pid) for pid in read_again(watched.children_fd).split()}
+        try:
+            raw = os.pread(watched.children_fd, CHILDREN_BYTES, 0)
+        except OSError:
+            return False  # it went away: the next scan leaves it out
+        if not raw:
+            if watched.done_with:
+                watched.done_with.clear()
+            return False
+        children = {int(pid) for pid in raw.split()}
         watched.done_with &= children
         for pid in children - watched.done_with:
             if self._begin(watched, pid):
                 return True
             watched.done_with.add(pid)
+        return False
+
+    def _lives(self, watched: _Watched, live: Live, *, measure: bool) -> bool:
+        """Does the child still live? Its end is told, and its server's with it."""
+        ended = end_of(live)
+        if ended is None:
+            if measure:
+                live.measure()
+            return True
+        watched.live = None
+        watched.done_with.add(live.child_pid)  # dead, but its server has not reaped it: it is still a child
+        live.close()
+        self._ended(ended)
+        if ended.server_ended:
+            self._close(self._watched.pop(watched.target.key))
+            watched.children_fd = None
         return False
 
     def _begin(self, watched: _Watched, pid: int) -> bool:
@@ -145,7 +160,7 @@ class Watcher:
         path = self._root / f"proc/{pid}/task/{pid}/children"
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            os.pread(descriptor, READ_BYTES, 0)
+            os.pread(descriptor, CHILDREN_BYTES, 0)
         except OSError as error:
             if not exists(self._root / f"proc/{pid}"):
                 return None  # it went away since the scan

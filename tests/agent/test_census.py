@@ -64,19 +64,16 @@ def test_what_becomes_a_server_by_exec_is_found(registrar: Registrar, tmp_path: 
 
 
 def test_strangers_are_looked_at_less_and_less(registrar: Registrar, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
     looked: list[int] = []
-    plain = census.glance
-
-    def counting(proc: Path):  # type: ignore[no-untyped-def]
-        looked.append(int(proc.name))
-        return plain(proc)
-
-    monkeypatch.setattr(census, "glance", counting)
+    program, closer = Registrar._program, census.glance
+    monkeypatch.setattr(Registrar, "_program", lambda self, pid: (asked.append(pid), program(self, pid))[1])
+    monkeypatch.setattr(census, "glance", lambda proc: (looked.append(int(proc.name)), closer(proc))[1])
     own = os.getpid()
-    scans = LOOKS_WHILE_YOUNG + 4 * LOOK_AGAIN_SCANS
-    for _ in range(scans):
+    for _ in range(LOOKS_WHILE_YOUNG + 4 * LOOK_AGAIN_SCANS):
         registrar.take()
-    assert LOOKS_WHILE_YOUNG <= looked.count(own) <= LOOKS_WHILE_YOUNG + 4
+    assert LOOKS_WHILE_YOUNG <= asked.count(own) <= LOOKS_WHILE_YOUNG + 4
+    assert looked.count(own) == 1, "closer once, as long as the same program runs"
 
 
 def test_processes_that_come_and_go_in_their_thousands_are_not_remembered(registrar: Registrar) -> None:
