@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from checker.agent.book import Fork, Result
-from checker.agent.lanes import Lanes
 from checker.agent.live import SIGKILL, Ended
-from checker.facts import Unread, WatchedFork
+from checker.facts import WatchedFork
 from checker.model.calibration import grown_to
 
 SETTLED_SECONDS: Final = 0.5
-"""A judgement: by then a server has renamed or removed what its child left; it does so as soon as it reaps it."""
+"""A judgement: by then a server has put in place what its AOF child wrote; it does so as soon as it reaps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +28,7 @@ class Told:
 NOTHING_TOLD = Told(ok=None, copied_bytes=None, writes=None)
 
 
-def result_of(ended: Ended, *, kept_file: bool | None, told_ok: bool | None) -> Result:
+def result_of(ended: Ended, *, renamed: bool | None, told_ok: bool | None) -> Result:
     """How it ended: by its exit status, else by what it left behind, else by what the server says.
 
     A child that the kernel killed counts as `killed`, and so does a server that it killed beside its child: of two
@@ -46,7 +45,7 @@ def result_of(ended: Ended, *, kept_file: bool | None, told_ok: bool | None) -> 
         return "killed" if _signal(ended.exit_status) == SIGKILL else "failed"
     if by_kernel:
         return "killed"
-    for sign in (kept_file, told_ok):
+    for sign in (renamed, told_ok):
         if sign is not None:
             return "saved" if sign else "failed"
     return "unknown"
@@ -59,15 +58,14 @@ def _signal(status: int | None) -> int | None:
 class Finisher:
     """Turns ended forks into entries of the book."""
 
-    def __init__(self, lanes: Lanes, ask: Callable[[Ended], Told], sleep: Callable[[float], None] = time.sleep) -> None:
-        self._lanes = lanes
+    def __init__(self, ask: Callable[[Ended], Told], sleep: Callable[[float], None] = time.sleep) -> None:
         self._ask = ask
         self._sleep = sleep
 
     def fork_of(self, ended: Ended, ended_at: float) -> Fork:
         """Everything that can be found out; takes as long as the server takes to answer."""
         told = NOTHING_TOLD if ended.server_ended else self._ask(ended)
-        result = result_of(ended, kept_file=self._kept_file(ended), told_ok=told.ok)
+        result = result_of(ended, renamed=self._renamed(ended), told_ok=told.ok)
         return Fork(
             cause=ended.cause,
             result=result,
@@ -78,15 +76,13 @@ class Finisher:
             lesson=_lesson(ended, told, result),
         )
 
-    def _kept_file(self, ended: Ended) -> bool | None:
-        """Has its file a name still? Only where its exit status was missed."""
-        file = ended.file
-        if file is None or ended.exit_status is not None or ended.server_ended:
+    def _renamed(self, ended: Ended) -> bool | None:
+        """Was its file put in place? Only where its exit status was missed. An RDB child does that itself."""
+        if ended.file is None or ended.exit_status is not None or ended.server_ended:
             return None
-        self._sleep(SETTLED_SECONDS)
-        where = f"the file of child {ended.child_pid}"
-        kept = self._lanes.read(ended.target.key, where, file.still_there)
-        return None if isinstance(kept, Unread) else kept
+        if ended.cause != "rdb":
+            self._sleep(SETTLED_SECONDS)
+        return ended.file.renamed()
 
 
 def _told_copied(told: Told, result: Result) -> int | None:

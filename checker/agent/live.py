@@ -49,7 +49,8 @@ FILE_SECONDS: Final = (0.0, 0.05, 0.2, 1.0)
 class TempFile:
     """The file that a child writes to, kept in sight by a descriptor that can neither read nor write.
 
-    A save that ends well renames it; one that does not unlinks it. The count of its names tells, wherever it lies.
+    A save that ends well renames it, wherever it lies; one that does not leaves it behind or unlinks it. The kernel
+    knows the last name of an open file, also of one that the next save has replaced since.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -69,12 +70,13 @@ class TempFile:
                     return cls(os.open(path, os.O_PATH | os.O_CLOEXEC))
         return None
 
-    def still_there(self) -> bool | None:
-        """Does it have a name? None where that cannot be told."""
+    def renamed(self) -> bool | None:
+        """Has it another name than a temporary one? None where that cannot be told."""
         try:
-            return os.fstat(self._descriptor).st_nlink > 0
+            name = os.readlink(f"/proc/self/fd/{self._descriptor}")  # noqa: PTH115
         except OSError:
             return None
+        return _TEMP_FILE.search(name.removesuffix(" (deleted)")) is None
 
     def __del__(self) -> None:
         """Let go of it."""

@@ -21,7 +21,6 @@ from checker.agent.access import Access
 from checker.agent.asking import WORKERS, Asker
 from checker.agent.book import Book
 from checker.agent.finish import Finisher
-from checker.agent.lanes import Lanes
 from checker.agent.live import Ended, Target
 from checker.agent.naming import PodNaming
 from checker.agent.publishing import Publisher
@@ -191,13 +190,9 @@ class Agent:
         self._ended.put((ended, time.monotonic(), time.time()))
 
     def _finish(self) -> None:
-        finisher_lanes = Lanes()
         while (task := self._ended.get()) is not None:
             ended, at, unix = task
-            finisher = Finisher(
-                finisher_lanes,
-                lambda each, at=at: self.asker.told_after(each, at),  # type: ignore[misc]
-            )
+            finisher = Finisher(lambda each, at=at: self.asker.told_after(each, at))  # type: ignore[misc]
             self._guarded(lambda: self._write_down(finisher, ended, unix))  # noqa: B023 - called at once
 
     def _write_down(self, finisher: Finisher, ended: Ended, ended_at: float) -> None:

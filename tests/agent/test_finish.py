@@ -12,7 +12,6 @@ import pytest
 
 from checker.agent.book import Labels
 from checker.agent.finish import NOTHING_TOLD, Finisher, Told, result_of
-from checker.agent.lanes import Lanes
 from checker.agent.live import Ended, StatLine, Target, TempFile, cause_of, number_after
 from checker.units import MIB
 
@@ -49,7 +48,7 @@ def ended(**changed: Any) -> Ended:
 
 
 @pytest.mark.parametrize(
-    ("seen", "kept_file", "told_ok", "result"),
+    ("seen", "renamed", "told_ok", "result"),
     [
         pytest.param(ended(), None, None, "saved", id="exit 0"),
         pytest.param(ended(exit_status=EXIT_1), None, None, "failed", id="exit 1"),
@@ -57,8 +56,8 @@ def ended(**changed: Any) -> Ended:
         pytest.param(ended(exit_status=signal.SIGKILL), None, None, "killed", id="killed"),
         pytest.param(ended(exit_status=signal.SIGSEGV | 0x80), None, None, "failed", id="crashed with a core"),
         pytest.param(ended(exit_status=None, oom_kills=1), None, None, "killed", id="not seen, an OOM kill counted"),
-        pytest.param(ended(exit_status=None), True, None, "saved", id="not seen, its file is there"),
-        pytest.param(ended(exit_status=None), False, None, "failed", id="not seen, its file is gone"),
+        pytest.param(ended(exit_status=None), True, None, "saved", id="not seen, its file was put in place"),
+        pytest.param(ended(exit_status=None), False, None, "failed", id="not seen, its file was not"),
         pytest.param(ended(exit_status=None), None, True, "saved", id="not seen, INFO says ok"),
         pytest.param(ended(exit_status=None), None, False, "failed", id="not seen, INFO says err"),
         pytest.param(ended(exit_status=None), None, None, "unknown", id="nothing tells"),
@@ -83,12 +82,12 @@ def ended(**changed: Any) -> Ended:
         ),
     ],
 )
-def test_the_result(seen: Ended, kept_file: bool | None, told_ok: bool | None, result: str) -> None:
-    assert result_of(seen, kept_file=kept_file, told_ok=told_ok) == result
+def test_the_result(seen: Ended, renamed: bool | None, told_ok: bool | None, result: str) -> None:
+    assert result_of(seen, renamed=renamed, told_ok=told_ok) == result
 
 
 def finisher(told: Told = NOTHING_TOLD) -> Finisher:
-    return Finisher(Lanes(), lambda _ended: told, sleep=lambda _seconds: None)
+    return Finisher(lambda _ended: told, sleep=lambda _seconds: None)
 
 
 def test_what_the_server_says_it_copied_comes_before_what_was_counted() -> None:
@@ -124,8 +123,8 @@ def test_a_fork_whose_copies_nobody_counted_is_counted_and_teaches_nothing() -> 
 
 @pytest.mark.parametrize(
     ("what_happens", "result"),
-    [("rename", "saved"), ("unlink", "failed")],
-    ids=["put in place", "removed"],
+    [("rename", "saved"), ("rename and replace", "saved"), ("unlink", "failed"), ("nothing", "failed")],
+    ids=["put in place", "and replaced by the next", "removed", "left behind"],
 )
 def test_the_file_of_a_child_tells_what_its_exit_status_would_have(
     tmp_path: Path, what_happens: str, result: str
@@ -135,9 +134,12 @@ def test_the_file_of_a_child_tells_what_its_exit_status_would_have(
     with path.open("wb"):
         file = TempFile.of(Path("/proc/self"))
     assert file is not None
-    if what_happens == "rename":
+    if what_happens.startswith("rename"):
         path.rename(tmp_path / "dump.rdb")
-    else:
+    if what_happens.endswith("replace"):
+        path.write_bytes(b"the next")
+        path.rename(tmp_path / "dump.rdb")
+    if what_happens == "unlink":
         path.unlink()
     assert finisher().fork_of(ended(exit_status=None, file=file), 1.0).result == result
 
