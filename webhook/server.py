@@ -28,8 +28,9 @@ from webhook.wsgi import Application, Request, Response, call, plain
 EXIT_CANNOT_START = 2
 """Worker's exit code for a configuration that no restart can mend."""
 
-THREADS: Final = 4
-"""A judgement: a review is computation, and one waits at most for the API server, so more threads only add memory."""
+THREADS: Final = 2
+"""One computes while another waits for the API server. More take each other's turn, and memory: with four, reviews cost
+up to a tenth more CPU time, and the p99 of remembered ones was 7 ms against 4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
