@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from checker.units import MIB
 from tests.deploy.bundles import Containers, bind, can_run, process
 from tests.deploy.rendering import KUSTOMIZE, Object, kustomize, named
-from tests.webhook.serving import free_port, until
+from tests.webhook.serving import Running, free_port, mount, new_pair, until
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(bool(can_run()), reason=can_run())]
 
@@ -94,6 +94,7 @@ def inside(containers: Containers, installed: Path, pod: Object) -> Prepared:
 
     def go(
         *command: str,
+        more: Sequence[Object] = (),
         capabilities: Sequence[str] = tuple(security["capabilities"]["add"]),
         uid: int = security["runAsUser"],
         namespaces: Sequence[str] = ("pid", "ipc", "uts", "mount"),
@@ -104,7 +105,7 @@ def inside(containers: Containers, installed: Path, pod: Object) -> Prepared:
             "cgroupsPath": f"{containers.cgroup}/kubepods/besteffort/pod-of-agent/{number}",
             "namespaces": [{"type": one} for one in namespaces],
         }
-        return containers.prepare(f"agent-{number}", started, [*mounts, *ours], **linux)
+        return containers.prepare(f"agent-{number}", started, [*mounts, *ours, *more], **linux)
 
     return go
 
@@ -209,3 +210,32 @@ def test_the_agent_names_the_pod_and_judges_its_server(page: str) -> None:
     assert ours["bgsafe_server_maxmemory_bytes", ""] == MAXMEMORY
     assert 0 < ours["bgsafe_server_resident_bytes", ""] < ours["bgsafe_fork_peak_bytes", "worst"] < LIMIT
     assert ours["bgsafe_fork_granted", ""] == 1
+
+
+def test_the_webhook_serves_in_a_restricted_container(inside: Prepared, containers: Containers, tmp_path: Path) -> None:
+    """As the Deployment has it: nobody, without a capability, with a root filesystem that cannot be written."""
+    deployment = named(kustomize(("cert-manager",)), "Deployment", "bgsafe-webhook")["spec"]["template"]["spec"]
+    authority, pair = new_pair()
+    mount(tmp_path / "tls", pair, 1)
+    readable = [tmp_path / "tls", *(path for path in (tmp_path / "tls").rglob("*") if not path.is_symlink())]
+    for path in readable:
+        path.chmod(0o755)
+    port = free_port()
+    command = inside(
+        *deployment["containers"][0]["args"],
+        f"--listen=127.0.0.1:{port}",
+        more=[bind(str(tmp_path / "tls"), "/tls")],
+        uid=deployment["securityContext"]["runAsUser"],
+        capabilities=(),
+    )
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    running = Running(process, port, authority, log)
+    try:
+        until(lambda: '"ready"' in running.log() or process.poll() is not None, 30.0)
+        assert process.poll() is None, running.log()
+        assert running.get("/readyz") == running.get("/metrics") == 200
+    finally:
+        containers.kill(command[-1])
+        process.wait(15)

@@ -81,6 +81,13 @@ def test_the_installed_webhook_serves(installed: Path, tmp_path: Path) -> None:
         assert server.get("/readyz") == 200
 
 
+def test_the_hook_of_the_chart_is_in_the_image(installed: Path) -> None:
+    done = run(installed, "python", "-m", "webhook.uninstall", "bgsafe")
+    assert done.returncode == 1
+    assert "not in a cluster" in done.stderr
+    assert "kubectl delete validatingwebhookconfiguration bgsafe" in done.stderr
+
+
 # --- the recipe ---
 
 
