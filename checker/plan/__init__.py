@@ -9,7 +9,7 @@ from checker.plan.snippets import snippets
 from checker.plan.solving import LARGEST_BYTES, Circumstances, highest_rate, largest_maxmemory, smallest_limit
 from checker.plan.subject import Persistence, Wish, dataset_bytes, node_of, parse_engine, server_of
 from checker.plan.tables import rate_rows, rules_of_thumb
-from checker.plan.words import answer
+from checker.plan.words import answer, roomier
 from checker.policy import Assumptions, Policy
 from checker.report.planned import Plan, Unknown
 from checker.rules import judge
@@ -63,6 +63,7 @@ def _planned(
             rules_of_thumb=rules_of_thumb(case, maxmemory, limit, limit_known=asked_for == "maxmemory"),
             snippets=snippets(case.wish, maxmemory, limit, held if forks else None),
             doubt=str(doubt_of(numbers.save.workload)),
+            roomier=roomier(case, asked_for, maxmemory=maxmemory, limit=limit, rate=held) if forks else None,
         ),
         verdict,
     )

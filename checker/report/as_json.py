@@ -46,6 +46,7 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
         "maxmemory_bytes": plan.maxmemory_bytes,
         "limit_bytes": plan.limit_bytes,
         "write_rate_per_second": plan.write_rate_per_second,
+        "roomier": plan.roomier,
         "rates": [asdict(row) for row in plan.rates],
         "rules_of_thumb": [asdict(row) for row in plan.rules_of_thumb],
         "snippets": [asdict(snippet) for snippet in plan.snippets],

@@ -246,6 +246,7 @@ def _maxmemory(estimate: Estimate) -> str:
 
 def _plan(plan: Plan) -> dict[str, Any]:
     return {
+        "roomier": plan.roomier,
         "rates": [
             {
                 "rate": "worst case" if row.write_rate_per_second is None else format_rate(row.write_rate_per_second),

@@ -42,6 +42,8 @@ def _numbers(plan: Plan, verdict: Verdict) -> list[list[str]]:
             ("pages a write", f"{estimate.pages_per_write:.2f}: {said['pages_per_write']}"),
             ("how sure", plan.doubt),
         ]
+    if plan.roomier is not None:
+        rows.append(("on the edge", plan.roomier))
     return [bars(estimate, BAR_WIDTH, {}), [f"  {label:<14}{value}" for label, value in rows]]
 
 

@@ -52,3 +52,4 @@ class Plan:
     rules_of_thumb: tuple[ThumbRow, ...]
     snippets: tuple[Snippet, ...]
     doubt: str  # how far such predictions were from real forks
+    roomier: str | None  # the answer for a tenth more writes; None: the rate was asked for, or does not matter

@@ -152,3 +152,15 @@ def test_rules_of_thumb_die_in_their_order():
 )
 def test_dying_is_said_plainly(budget, text):
     assert dies(ThumbRow("twice", GIB, 2 * GIB, budget)) == text
+
+
+def test_the_answer_is_an_edge_and_the_step_away_from_it_is_told():
+    assert planned(wish={"limit": 4 * GIB}, write_rate_per_second=5000.0).roomier == (
+        "for a tenth more writes, maxmemory 2390mb"
+    )
+    assert planned(wish={"maxmemory": 2 * GIB}, write_rate_per_second=5000.0).roomier == (
+        "a tenth more writes need a limit of 3510Mi"
+    )
+    assert planned(wish={"maxmemory": 2 * GIB, "limit": 4 * GIB}).roomier is None
+    assert planned(wish={"limit": 4 * GIB}, write_rate_per_second=0.0).roomier is None
+    assert planned(wish={"limit": 4 * GIB, "persistence": "none"}, write_rate_per_second=5.0).roomier is None
