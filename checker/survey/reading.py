@@ -60,7 +60,7 @@ CONNECTIONS: Final = 3
 MOST_HELD: Final = 8 * MIB
 """Characters of ConfigMaps that are kept for the next object that asks for them."""
 
-PERMISSION: Final = "give the account that runs this the permission: docs/cluster.md has the role"
+PERMISSION: Final = "give the account the role of deploy/kustomize/nightly, or name its namespaces: --namespace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,11 @@ def kustomize(components: Sequence[str] | None = None) -> tuple[Object, ...]:
         return objects(run(tool("kubectl"), "kustomize", directory))
 
 
+def kustomize_directory(name: str) -> tuple[Object, ...]:
+    """The objects of `kubectl apply -k deploy/kustomize/NAME`."""
+    return objects(run(tool("kubectl"), "kustomize", str(KUSTOMIZE / name)))
+
+
 @cache
 def helm(values: str = "{}", release: str = "bgsafe", namespace: str = "bgsafe") -> tuple[Object, ...]:
     """The chart's objects with these values (YAML), hooks too."""

@@ -7,7 +7,7 @@ import re
 import pytest
 import yaml
 
-from tests.deploy.rendering import ROOT, helm, kustomize, run, tool
+from tests.deploy.rendering import ROOT, helm, kustomize, kustomize_directory, run, tool
 
 
 def told() -> dict[str, list[str]]:
@@ -21,6 +21,8 @@ def told() -> dict[str, list[str]]:
         for value in rendered:
             if value["kind"] in ("DaemonSet", "Deployment"):
                 found[f"{value['kind']} of {how}"] = value["spec"]["template"]["spec"]["containers"][0]["args"]
+    (cron_job,) = (value for value in kustomize_directory("nightly") if value["kind"] == "CronJob")
+    found["nightly"] = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"]
     compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
     found["compose.yaml"] = compose["services"]["bgsafe"]["command"]
     return found
@@ -30,6 +32,7 @@ def told() -> dict[str, list[str]]:
     "where",
     [
         *(f"{kind} of {how}" for how in ("chart", "kustomize", "cert-manager") for kind in ("DaemonSet", "Deployment")),
+        "nightly",
         "compose.yaml",
     ],
 )

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.rendering import ROOT, Object, helm, kustomize
+from checker.survey.reading import CONFIG_MAPS, LIMIT_RANGES, NODES, PODS, WORKLOADS
+from tests.deploy.rendering import ROOT, Object, helm, kustomize, kustomize_directory
 
 BARE: Object = {
     "nodeFacts": False,
@@ -98,6 +99,23 @@ def test_the_agent_has_the_permissions_of_what_is_on_and_a_token_for_them_alone(
     assert pod_of(rendered, "DaemonSet")["automountServiceAccountToken"] is bool(expected)
 
 
+def test_the_nightly_job_may_list_and_reads_no_secret() -> None:
+    rendered = kustomize_directory("nightly")
+    rights = granted(rendered, "bgsafe-nightly")
+    assert {right.split()[1] for right in rights} == {"list", "get"}
+    assert {right for right in rights if " get " in right} == {"cluster get configmaps"}
+    assert "secrets" not in " ".join(rights)
+
+
+def test_the_nightly_job_may_list_what_it_reads() -> None:
+    """And of operators' resources, only what the checker takes for one."""
+    (role,) = (value for value in kustomize_directory("nightly") if value["kind"] == "ClusterRole")
+    listed = {(group, what) for rule in role["rules"] for group in rule["apiGroups"] for what in rule["resources"]}
+    own = {(each.group, each.plural) for each in (PODS, CONFIG_MAPS, LIMIT_RANGES, NODES, *WORKLOADS)}
+    assert own <= listed
+    assert all("." in group for group, _ in listed - own)
+
+
 def test_the_hook_may_delete_one_object() -> None:
     assert granted(helm(), "bgsafe-uninstall") == {"cluster delete validatingwebhookconfigurations bgsafe"}
 
@@ -110,10 +128,16 @@ def pod_of(rendered: tuple[Object, ...], kind: str) -> Object:
     return found
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "Job"])
-def test_webhook_and_hook_are_of_the_restricted_level(kind: str) -> None:
+def nightly_pod() -> Object:
+    (found,) = (value["spec"]["jobTemplate"] for value in kustomize_directory("nightly") if value["kind"] == "CronJob")
+    pod: Object = found["spec"]["template"]["spec"]
+    return pod
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job", "CronJob"])
+def test_webhook_hook_and_nightly_job_are_of_the_restricted_level(kind: str) -> None:
     """Pod Security Standards, restricted: every field of it that can be set."""
-    pod = pod_of(helm(), kind)
+    pod = nightly_pod() if kind == "CronJob" else pod_of(helm(), kind)
     assert not any(pod.get(field) for field in ("hostNetwork", "hostPID", "hostIPC", "hostUsers"))
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import kubernetes_validate
 import pytest
 
-from tests.deploy.rendering import COMPONENTS, Object, helm, kustomize
+from tests.deploy.rendering import COMPONENTS, Object, helm, kustomize, kustomize_directory
 
 OLDEST, NEWEST = "1.30", "1.37"
 """1.30: matchConditions are on for everybody. docs/install.md names both."""
@@ -24,6 +24,7 @@ VARIANTS = [
     pytest.param(
         lambda: kustomize((*COMPONENTS, "cert-manager", "monitoring", "dashboard")), id="kustomize with all components"
     ),
+    pytest.param(lambda: kustomize_directory("nightly"), id="kustomize nightly"),
     pytest.param(helm, id="chart"),
     pytest.param(lambda: helm(EVERYTHING), id="chart with every value"),
 ]

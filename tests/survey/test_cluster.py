@@ -116,7 +116,7 @@ def test_without_the_permission_for_workloads_their_pods_speak_for_them(run):
     (problem,) = json.loads(result.output)["problems"]
     assert problem["where"] == "statefulsets.apps of the cluster"
     assert "HTTP 403" in problem["why"]
-    assert "docs/cluster.md" in problem["remedy"]
+    assert "--namespace" in problem["remedy"]
     assert result.exit_code == 1
 
 
