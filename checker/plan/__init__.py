@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 
 from checker.model.doubt import doubt_of
 from checker.plan.snippets import snippets
@@ -101,9 +101,10 @@ def _maxmemory(case: Circumstances) -> int | None:
 
 
 def _rate(case: Circumstances, maxmemory: int, limit: int) -> float | None:
+    """The highest write rate; None where any fits."""
     rate = highest_rate(case, maxmemory, limit)
-    if rate is None or rate >= 0:
-        return rate
+    if rate is not None:
+        return None if isinf(rate) else rate
     needed = format_quantity(smallest_limit(case, maxmemory, 0.0))
     lower = largest_maxmemory(case, limit, 0.0)
     ways = f"a limit of {needed}" + (f", or maxmemory {format_redis_memory(lower)}" if lower else "")

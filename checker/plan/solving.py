@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isinf
+from math import inf, isinf
 
 from checker.estimate import DEFAULT_PAGE_SIZE_BYTES, Evidence, Numbers, gather
 from checker.model.peak import write_budget_per_second
@@ -67,14 +67,14 @@ def largest_maxmemory(case: Circumstances, limit: int, rate: float | None) -> in
 
 
 def highest_rate(case: Circumstances, maxmemory: int, limit: int) -> float | None:
-    """Writes a second, whole; None where any rate fits, -1 where none does (not even 0)."""
+    """Writes a second, whole; infinite where any rate fits, None where none does (not even 0)."""
     evidence, numbers = case.gather(maxmemory, limit, 0.0)
     if not expected_fits(evidence, numbers, limit):
-        return -1
-    if evidence.forks is False:
         return None
+    if evidence.forks is False:
+        return inf
     budget = write_budget_per_second(numbers.save, limit)
-    return None if isinf(budget) else float(int(budget))
+    return budget if isinf(budget) else float(int(budget))
 
 
 def _last_that_fits(fits: Callable[[int], bool], guess: int, *, most: int) -> int:

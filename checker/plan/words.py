@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from checker.estimate import Evidence, Numbers
 from checker.plan.solving import Circumstances, highest_rate, largest_maxmemory, smallest_limit
 from checker.report.planned import Unknown
@@ -39,7 +41,7 @@ def answer(
     if not expected_fits(evidence, numbers, limit):
         return f"limit {size} does not hold {data} {at}: it takes {_ways(case, maxmemory, limit, rate)}; {worst}"
     most = highest_rate(case, maxmemory, limit)
-    up_to = "at any write rate" if most is None else f"up to {format_rate(most)}"
+    up_to = "at any write rate" if most == inf else f"up to {format_rate(most or 0)}"
     return f"limit {size} holds {data} {at}, {up_to}; {worst}"
 
 
@@ -66,6 +68,6 @@ def _ways(case: Circumstances, maxmemory: int, limit: int, rate: float) -> str:
     if case.assumptions.keys is None and (lower := largest_maxmemory(case, limit, rate)):
         ways.append(f"maxmemory {format_redis_memory(lower)}")
     most = highest_rate(case, maxmemory, limit)
-    if most is not None and most > 0:
+    if most:
         ways.append(f"at most {format_rate(most)} writes/s")
     return ", or ".join(ways)
