@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -208,6 +211,22 @@ def test_explain_alone_tells_the_story_and_where_to_go_on() -> None:
     assert text.startswith("# Why a save can kill a server\n")
     assert "vm.overcommit_memory=1" in text
     assert text.endswith("bgsafe explain --try. What bgsafe asks: bgsafe explain list.\n")
+
+
+def test_on_a_terminal_the_story_is_set_in_type() -> None:
+    master, inside = pty.openpty()
+    command = [sys.executable, "-m", "checker.cli", "explain"]
+    with subprocess.Popen(command, stdout=inside, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"}) as process:
+        os.close(inside)
+        text = b""
+        with suppress(OSError):  # the other end is closed: Linux says EIO
+            while part := os.read(master, 65536):
+                text += part
+        process.wait(timeout=60)
+    os.close(master)
+    assert b"Why a save can kill a server" in text
+    assert b"\x1b[1m" in text
+    assert b"**" not in text
 
 
 def test_explain_tries_the_story_not_a_rule() -> None:

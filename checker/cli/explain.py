@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from checker.cli.ending import usage_error
@@ -19,14 +21,25 @@ def explain(rule: str | None, *, tries: bool) -> None:
             usage_error("--try goes with the story, not with a rule")
         _try()
     elif rule is None:
-        click.echo(story())
+        _say(story())
     elif rule == "list":
         click.echo(rule_list())
     else:
         text = explanation(rule)
         if text is None:
             usage_error(f"no rule {rule!r}; `bgsafe explain list` names them")
+        _say(text)
+
+
+def _say(text: str) -> None:
+    """Markdown as it is, for pipes; on a terminal as it is meant."""
+    if not sys.stdout.isatty():
         click.echo(text)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console().print(Markdown(text))
 
 
 def _try() -> None:
