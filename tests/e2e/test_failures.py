@@ -1,4 +1,4 @@
-"""Without the webhook: what failurePolicy promises, and that nobody is locked out."""
+"""Without the webhook, or without what it needs: what failurePolicy promises, and that nobody is locked out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import identities
 from tests.e2e.assets import Assets
 from tests.e2e.conftest import ENFORCE
-from tests.e2e.installed import SECONDS, Installed, apply
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.installed import SECONDS, Installed, apply, is_asked
 from tests.e2e.kubectl import Kubectl
-from tests.e2e.manifests import Manifest, by_service
+from tests.e2e.manifests import NAMESPACE, Manifest, by_service, by_url
 from tests.e2e.objects import SAFE, container, pod, web, workload
+from tests.e2e.webhooks import HOST
+from tests.e2e.webhooks import webhook as started
 from tests.webhook.serving import free_port, until
 
 pytestmark = pytest.mark.live
@@ -91,3 +95,32 @@ def test_a_policy_that_changes_holds_without_a_restart(installed: Installed, tmp
 
         until(rejected, SECONDS)
         assert "is unsafe" in shop.create(pod(name="still")).ok().told
+
+
+def test_without_a_permission_it_says_what_it_could_not_read(
+    installed: Installed, cluster: ControlPlane, policy: Path, tmp_path: Path, shop: Kubectl
+) -> None:
+    cluster.admin.within(NAMESPACE).run("create", "serviceaccount", "nobody").ok()
+    authority, port = identities.authority("ours"), free_port()
+    serving = identities.server(authority, HOST)
+    (tmp_path / "tls.crt").write_bytes(serving.certificate_pem())
+    (tmp_path / "tls.key").write_bytes(serving.key_pem())
+    files = (f"--tls-cert={tmp_path / 'tls.crt'}", f"--tls-key={tmp_path / 'tls.key'}", f"--policy={policy}")
+    asking = ("--resolve", f"--kubeconfig={installed.kubeconfig_of('nobody')}")
+    with (
+        started(tmp_path / "log", authority.certificate_pem, *files, *asking, port=port) as running,
+        installed.configured(by_url(installed.configuration, port, authority.certificate_pem())),
+    ):
+        until(lambda: is_asked(cluster.admin), SECONDS)
+        mounted = container(None, args=["/conf/redis.conf"], volumeMounts=[{"name": "conf", "mountPath": "/conf"}])
+        volumes = [{"name": "conf", "configMap": {"name": "redis-conf"}}]
+
+        said = shop.create(workload("StatefulSet", mounted, volumes=volumes)).ok()
+
+        assert "container redis is unknown" in said.told
+        assert "redis-conf" in said.told
+        assert "the webhook may not read it" in said.told
+        denied = shop.create(pod())
+        assert denied.denied
+        assert f"the policy's mode enforce holds: labels of namespace {shop.namespace}" in denied.stderr
+        assert running.errors("lookup") > 0

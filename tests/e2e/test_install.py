@@ -51,9 +51,10 @@ def test_every_object_is_accepted(
 
 def run_helm(admin: Kubectl, home: Path, *arguments: str) -> None:
     folders = {name: str(home) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
-    environment = {**folders, "KUBECONFIG": str(admin.kubeconfig), "PATH": os.environ.get("PATH", "")}
+    # Without HOME, its cache of what the API server knows would be a folder of the working directory.
+    own = {"HOME": str(home), "KUBECONFIG": str(admin.kubeconfig), "PATH": os.environ.get("PATH", "")}
     command = [tool("helm"), *arguments, "--namespace", NAMESPACE, "--no-hooks"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env={**folders, **own}, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -1,20 +1,15 @@
-"""What the webhook's service account may do, what it does with it, and what is said without."""
+"""What the webhook's service account may do, and what it does with it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.e2e import identities
 from tests.e2e.control_plane import ControlPlane
-from tests.e2e.installed import SECONDS, Installed, is_asked
+from tests.e2e.installed import Installed
 from tests.e2e.kubectl import Kubectl
-from tests.e2e.manifests import ACCOUNT, CONFIGURATION, NAMESPACE, SECRET, by_url
-from tests.e2e.objects import SAFE, container, pod, workload
+from tests.e2e.manifests import ACCOUNT, CONFIGURATION, NAMESPACE, SECRET
+from tests.e2e.objects import SAFE, container, workload
 from tests.e2e.webhooks import Webhook
-from tests.e2e.webhooks import webhook as started
-from tests.webhook.serving import free_port, until
 
 pytestmark = pytest.mark.live
 
@@ -80,32 +75,3 @@ def test_it_reads_no_secret_but_its_own_and_writes_nothing_else(
     assert {at.get("name", SECRET) for _, at in did if at["resource"] == "secrets"} == {SECRET}
     changed = {at["resource"] for verb, at in did if verb not in ("get", "list")}
     assert changed <= {"secrets", "validatingwebhookconfigurations"}
-
-
-def test_without_a_permission_it_says_what_it_could_not_read(
-    installed: Installed, cluster: ControlPlane, policy_file: Path, tmp_path: Path, shop: Kubectl
-) -> None:
-    cluster.admin.within(NAMESPACE).run("create", "serviceaccount", "nobody").ok()
-    authority, port = identities.authority("ours"), free_port()
-    serving = identities.server(authority, "localhost", f"{ACCOUNT}.{NAMESPACE}.svc")
-    (tmp_path / "tls.crt").write_bytes(serving.certificate_pem())
-    (tmp_path / "tls.key").write_bytes(serving.key_pem())
-    files = (f"--tls-cert={tmp_path / 'tls.crt'}", f"--tls-key={tmp_path / 'tls.key'}", f"--policy={policy_file}")
-    asking = ("--resolve", f"--kubeconfig={installed.kubeconfig_of('nobody')}")
-    with (
-        started(tmp_path / "log", authority.certificate_pem, *files, *asking, port=port) as running,
-        installed.configured(by_url(installed.configuration, port, authority.certificate_pem())),
-    ):
-        until(lambda: is_asked(cluster.admin), SECONDS)
-        mounted = container(None, args=["/conf/redis.conf"], volumeMounts=[{"name": "conf", "mountPath": "/conf"}])
-        volumes = [{"name": "conf", "configMap": {"name": "redis-conf"}}]
-
-        said = shop.create(workload("StatefulSet", mounted, volumes=volumes)).ok()
-
-        assert "container redis is unknown" in said.told
-        assert "redis-conf" in said.told
-        assert "the webhook may not read it" in said.told
-        denied = shop.create(pod())
-        assert denied.denied
-        assert f"the policy's mode enforce holds: labels of namespace {shop.namespace}" in denied.stderr
-        assert running.errors("lookup") > 0
