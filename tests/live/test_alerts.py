@@ -66,6 +66,7 @@ class Story:
 
     prometheus: prometheus.Prometheus
     doomed: str = ""  # the selector of the server that is killed
+    steady: str = ""  # the directory of its neighbour, which is not
     quiet_alerts: list[Any] = field(default_factory=list)  # while it was written to slowly
     warning: dict[str, Any] = field(default_factory=dict)  # the alert that fired before the save
     forks_before: float | None = None  # of the server, when it fired
@@ -129,7 +130,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         scrapes[1]["static_configs"] = [{"targets": [f"127.0.0.1:{port}"]}]
         scrapes[1]["tls_config"] = {"ca_file": str(directory / "tls/ca.crt"), "server_name": "localhost"}
         asked = stack.enter_context(prometheus.running(directory, scrapes, RULE_FILES))
-        told = Story(asked, selector(doomed))
+        told = Story(asked, selector(doomed), str(steady.directory))
 
         def read_pages() -> None:
             with urlopen(f"http://127.0.0.1:{agent_port}/metrics", timeout=10) as answer:
@@ -195,6 +196,13 @@ def test_the_alert_fires_before_the_save_and_says_by_how_much(story: Story) -> N
 def test_the_save_then_kills_the_server_and_the_agent_counts_it(story: Story) -> None:
     assert story.exit_status == -signal.SIGKILL
     assert story.prometheus.value(f"sum({story.selected('bgsafe_forks_total')})") == 1
+
+
+def test_neither_the_neighbour_nor_agent_and_webhook_have_an_alert(story: Story) -> None:
+    alerts = story.prometheus.get("alerts")["alerts"]
+    about = [(one["labels"]["alertname"], one["labels"].get("server", story.steady)) for one in alerts]
+    assert about
+    assert [alert for alert, server in about if story.steady in server] == []
 
 
 @needs_promtool
