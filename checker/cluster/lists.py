@@ -63,6 +63,7 @@ class Lists:
         self._custom = client.CustomObjectsApi(api_client)
         self._groups = client.ApisApi(api_client)
         self._pause = pause
+        self._in_vain = False  # a cluster that is down must not be waited for list by list
 
     def pages(
         self, of: Resource, namespace: str | None, *, labels: str | None = None, fields: str | None = None
@@ -115,15 +116,19 @@ class Lists:
         ]
 
     def patiently(self, ask: Callable[[], T]) -> T:
-        """Ask, and ask again later where that may help."""
+        """Ask, and ask again later where that may help; once where all tries were in vain before."""
         wait = FIRST_PAUSE_SECONDS
-        for _ in range(MOST_TRIES - 1):
+        for _ in range(0 if self._in_vain else MOST_TRIES - 1):
             try:
                 return ask()
             except BusyError as error:
                 self._pause(min(wait if error.seconds is None else error.seconds, LONGEST_PAUSE_SECONDS))
                 wait *= 2
-        return ask()
+        try:
+            return ask()
+        except BusyError:
+            self._in_vain = True
+            raise
 
     def _page(self, what: str, of: Resource, namespace: str | None, **options: Any) -> Object:
         function, arguments = self._function(of, namespace)

@@ -68,7 +68,7 @@ def configured(
     return redis_conf.effective(
         directives,
         engine_name=engine,
-        version=image.version,
+        version=image.version if image.engine == engine else None,  # else it is that of something else
         has_config=bool(words or directives),
         missing=missing,
     )

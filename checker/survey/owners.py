@@ -5,7 +5,7 @@ Why a StatefulSet goes before the operator's resource that made it: docs/decisio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -167,9 +167,3 @@ def _scoped(server: Server, sighting: Sighting) -> Server:
 
 def _other_scoped(other: Other, sighting: Sighting) -> Other:
     return replace(other, subject=replace(other.subject, file=sighting.instance))
-
-
-def pods_of(found: Iterable[Found]) -> Iterator[tuple[str, str]]:
-    """(namespace, name) of all their pods."""
-    for each in found:
-        yield from ((pod.namespace, pod.name) for pod in each.pods)

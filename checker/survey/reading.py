@@ -189,10 +189,10 @@ class _Reader:
         """Of one list, what has servers in it."""
         found = Seen()
         fields = LIVING if resource is PODS else None
-        take = _take_pod if resource is PODS else _take
+        keep = take_pod if resource is PODS else take
         for each in self._objects_of(resource, namespace, labels=self._wanted.selector, fields=fields):
             if may_start(each, around):
-                take(each, found, around)
+                keep(each, found, around)
         return found
 
     def _objects_of(
@@ -230,13 +230,14 @@ def _nobody(_: Unread) -> None:
     """Who has no agents misses nothing where their facts may not be read."""
 
 
-def _take(value: Object, found: Seen, around: Surroundings) -> None:
+def take(value: Object, found: Seen, around: Surroundings) -> None:
+    """Look into a workload, or an operator's resource."""
     sighting = sight(value, around)
     if sighting.servers or sighting.others:
         found.sightings[sighting.key] = sighting
 
 
-def _take_pod(value: Object, found: Seen, around: Surroundings) -> None:
+def take_pod(value: Object, found: Seen, around: Surroundings) -> None:
     """Of the pods of one controller, the first one is looked into."""
     key, by = key_of(value), controller_of(value)
     if (by or key) not in found.samples:
@@ -254,7 +255,7 @@ def _unread(where: str, error: ClusterError) -> Unread:
 
 
 def _document(found: Object) -> Document:
-    metadata = {key: value for key, value in found["metadata"].items() if key in ("name", "namespace")}
+    metadata = {key: at(found, "metadata", key) for key in ("name", "namespace")}
     return parsed({**found, "metadata": metadata}, CLUSTER)
 
 

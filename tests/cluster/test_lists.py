@@ -94,6 +94,16 @@ def test_what_does_not_pass_is_given_up(tmp_path: Path) -> None:
     assert len(world.served.asked) == MOST_TRIES
 
 
+def test_once_all_tries_were_in_vain_each_list_is_tried_once(tmp_path: Path) -> None:
+    world = World(tmp_path, lambda _path, _query: Answer(503))
+    with serving(world.served) as url:
+        lists = Lists(connect(kubeconfig(tmp_path, url)), world.pauses.append)
+        for of in (PODS, SETS, PODS):
+            with pytest.raises(BusyError):
+                list(lists.pages(of, None))
+    assert len(world.served.asked) == MOST_TRIES + 2
+
+
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [

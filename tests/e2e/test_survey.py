@@ -16,6 +16,7 @@ from tests.e2e.control_plane import ControlPlane
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.manifests import KUSTOMIZATION
 from tests.e2e.objects import RISKY, SAFE, UNSAFE, Object, config_map, container, pod, web, workload
+from tests.report.policy_report_schema import definition
 
 pytestmark = pytest.mark.live
 
@@ -77,7 +78,7 @@ class Said:
 
 
 def scan(kubeconfig: Path, *options: str) -> Said:
-    how = options if "--format=text" in options else (*options, "--format=json")
+    how = options if any(option.startswith("--format") for option in options) else (*options, "--format=json")
     command = [sys.executable, "-m", "checker.cli", "cluster", f"--kubeconfig={kubeconfig}", *how]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     return Said(done.returncode, done.stdout, done.stderr)
@@ -223,3 +224,21 @@ def test_lists_longer_than_a_page_are_read_to_their_end(
     options = ["cluster", f"--kubeconfig={nightly}", f"--namespace={many.namespace}", "--format=json"]
     done = subprocess.run([sys.executable, "-c", command, *options], capture_output=True, text=True, timeout=SECONDS)
     assert len(json.loads(done.stdout)["subjects"]) == 12, done.stderr
+
+
+def test_policy_reports_are_taken_as_they_are(nightly: Path, shop: Kubectl) -> None:
+    shop.create(definition("PolicyReport", "Namespaced")).ok()
+    shop.run("wait", "--for=condition=Established", "crd/policyreports.wgpolicyk8s.io", "--timeout=30s").ok()
+    try:
+        said = scan(nightly, "--namespace=surveyed", "--format=policy-report")
+        for _ in range(2):  # the next night's go over them
+            shop.apply(json.loads(said.output)["items"], "--validate=strict").ok()
+        stored = shop.read("policyreports")["items"]
+        assert {each["metadata"]["name"]: each["summary"]["fail"] for each in stored} == {
+            "bgsafe-deployment-local": 0,
+            "bgsafe-pod-solo": 0,
+            "bgsafe-statefulset-orders": 1,
+            "bgsafe-statefulset-sessions": 0,
+        }
+    finally:
+        shop.run("delete", "crd", "policyreports.wgpolicyk8s.io").ok()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from checker.facts import SavePoint, Unread
+from checker.probes.redis_conf import DEFAULT_SAVE
 from checker.units import GIB, MIB
 from tests.manifests.making import config_map, server
 
@@ -169,3 +170,10 @@ def test_dragonfly_counts_in_powers_of_1024(argument: str, maxmemory: int) -> No
 
 def test_garnet_has_an_aof_of_its_own() -> None:
     assert server("image: ghcr.io/microsoft/garnet:1\nargs: [--aof]").config.appendonly is True
+
+
+@pytest.mark.parametrize("image", ["redis:3", "registry.example/base:3", "registry.example/base:2.1"])
+def test_the_version_of_another_image_switches_no_save_points_off(image: str) -> None:
+    """Redis before 6.2 has none beside an argument; an image of any other name says nothing of Redis."""
+    save = server(f"image: {image}\ncommand: [redis-server, --maxmemory, 1gb]").config.save
+    assert save == (() if image == "redis:3" else DEFAULT_SAVE)

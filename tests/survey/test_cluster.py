@@ -196,21 +196,6 @@ def test_the_text_is_as_reviewed(run, golden):
     golden("cluster.txt", result.output)
 
 
-def test_policy_reports_are_one_for_each_namespace(run):
-    document = json.loads(run(a_cluster(), "--format", "policy-report").output)
-    assert [(item["kind"], item["metadata"]["namespace"]) for item in document["items"]] == [
-        ("PolicyReport", "ads"),
-        ("PolicyReport", "shop"),
-    ]
-    for item in document["items"]:
-        assert item["apiVersion"] == "wgpolicyk8s.io/v1alpha2"
-        assert sum(item["summary"].values()) == len(item["results"])
-    failed = [each for each in document["items"][0]["results"] if each["result"] == "fail"]
-    assert failed[0]["resources"] == [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "name": "rank", "namespace": "ads"}
-    ]
-
-
 @pytest.mark.parametrize("form", ["text", "sarif", "junit", "github", "html"])
 def test_every_format_has_it(run, form):
     result = run(a_cluster(), "--format", form)
