@@ -68,7 +68,8 @@ class Containers:
         """Kill and delete every container, then the cgroups above theirs."""
         for identity in self.ids:
             self.kill(identity)
-        for hierarchy in Path("/sys/fs/cgroup").iterdir():
+        mounted = Path("/sys/fs/cgroup")  # of v2 alone; of v1 one folder for each hierarchy
+        for hierarchy in (mounted, *mounted.iterdir()):
             top = hierarchy / self.cgroup.strip("/")
             for directory in sorted(top.rglob("*"), reverse=True) if top.is_dir() else ():
                 if directory.is_dir():
@@ -83,14 +84,14 @@ def bind(source: str, destination: str, *, writable: bool = False) -> Object:
     return {"destination": destination, "type": "bind", "source": source, "options": options}
 
 
-def process(args: Sequence[str], *, uid: int, gid: int, capabilities: Sequence[str] = (), **env: str) -> Object:
+def process(args: Sequence[str], *, uid: int, gid: int, capabilities: Sequence[str] = ()) -> Object:
     """A process with these capabilities and no others; none of them are ambient, as in Kubernetes."""
     names = [f"CAP_{name}" for name in capabilities]
-    path = "PATH=/opt/bgsafe/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return {
         "args": list(args),
         "user": {"uid": uid, "gid": gid},
-        "env": [path, *(f"{key}={value}" for key, value in env.items())],
+        "env": [path],
         "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), names),
     }
 

@@ -6,8 +6,9 @@ import json
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,12 @@ def test_the_default_policy_warns() -> None:
 # --- images of the policy ---
 
 
-def with_engines(*patterns: str) -> str:
-    """The chart's condition for a policy with these images."""
-    values = {"policy": {"mode": "warn", "engines": [{"image": one, "engine": "redis"} for one in patterns]}}
+@cache
+def asked_with(pattern: str) -> Callable[..., bool]:
+    """The chart's condition for a policy with images of this pattern."""
+    values = {"policy": {"mode": "warn", "engines": [{"image": pattern, "engine": "redis"}]}}
     configuration = named(helm(json.dumps(values)), "ValidatingWebhookConfiguration", "bgsafe")
-    return str(configuration["webhooks"][0]["matchConditions"][0]["expression"])
+    return compiled(configuration["webhooks"][0]["matchConditions"][0]["expression"])
 
 
 PATTERNS = ["registry.example/mycache*", "*/my[cC]ache:?.*", "store-[!x]*-v?", "*"]
@@ -124,7 +126,7 @@ PATTERNS = ["registry.example/mycache*", "*/my[cC]ache:?.*", "store-[!x]*-v?", "
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_an_image_of_the_policy_leaves_the_api_server(pattern: str) -> None:
-    ask = compiled(with_engines(pattern))
+    ask = asked_with(pattern)
     for name in ("registry.example/mycache-2:1", "a/myCache:2.1", "store-a-big-v2"):
         if fnmatchcase(name, pattern):
             assert ask({"spec": {"containers": [{"image": name}]}})
@@ -145,18 +147,7 @@ def test_no_server_by_the_policys_images_is_filtered_out(image: str, command: li
     env = [{"name": "PROGRAM", "value": "redis-server"}]
     value = {"kind": "Pod", "spec": {"containers": [{"name": "c", "image": image, "command": command, "env": env}]}}
     found = extract([parsed(value, "the review")], [EngineImage(pattern, "redis")]).servers
-    assert not found or CONDITIONS[pattern](value)
-
-
-class _Conditions(dict[str, Any]):
-    """Compiled once each, when first asked for."""
-
-    def __missing__(self, pattern: str) -> Any:
-        self[pattern] = compiled(with_engines(pattern))
-        return self[pattern]
-
-
-CONDITIONS = _Conditions()
+    assert not found or asked_with(pattern)(value)
 
 
 # --- parts ---

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
+from uuid import uuid4
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,8 +23,10 @@ from tests.webhook.serving import Running, free_port, mount, new_pair, until
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(bool(can_run()), reason=can_run())]
 
-POD_UID = "0a8c4c1e-1111-4222-8333-444455556666"
-CONTAINER_ID = "ab" * 32
+POD_UID = str(uuid4())
+CONTAINER_ID = uuid4().hex + uuid4().hex
+"""Of this run alone: others may run the same tests on this machine."""
+
 OTHER_USER = 999
 """Uid and gid of the server: what the official image has."""
 
