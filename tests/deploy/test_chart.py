@@ -36,10 +36,9 @@ def test_the_chart_has_no_lint() -> None:
 
 def test_everything_is_of_one_version() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
-    images = {compose["services"]["bgsafe"]["image"]}
-    images |= {value["spec"]["template"]["spec"]["containers"][0]["image"] for value in workloads(kustomize())}
-    assert {chart["version"], chart["appVersion"], *(image.rpartition(":")[2] for image in images)} == {VERSION}
+    pages = [*ROOT.glob("deploy/**/*.yaml"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
+    images = {tag for page in pages for tag in re.findall(r"ghcr\.io/bgsafe/bgsafe:(\S+)", page.read_text())}
+    assert {chart["version"], chart["appVersion"], *images} == {VERSION}
 
 
 # --- values ---
