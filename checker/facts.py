@@ -248,6 +248,7 @@ class Population:
     type: str = "string"
     encoding: str = "raw"
     elements: float = 1.0  # per key, for aggregates
+    expiring_ratio: float = 0.0  # share of the keys that have a time to live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +267,8 @@ class Info:
     rdb_last_bgsave_status: Maybe[str]
     latest_fork_usec: Maybe[int]
     loading: Maybe[bool]
+    sorted_set_ratio: Maybe[float]  # of the write commands so far, those that move members of sorted sets
+    evicted_keys: Maybe[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,8 @@ def an_info(**changed: Any) -> Info:
         rdb_last_bgsave_status="ok",
         latest_fork_usec=0,
         loading=False,
+        sorted_set_ratio=0.0,
+        evicted_keys=0,
     )
     return replace(info, **changed)
 

@@ -151,12 +151,19 @@ def workload(
         shape=shape,
         distribution=assumptions.distribution or Distribution(),
         compression=server.config.rdbcompression is not False,
+        lfu=isinstance(server.config.maxmemory_policy, str) and server.config.maxmemory_policy.endswith("-lfu"),
         average_value_bytes=average,
+        sorted_set_ratio=info.sorted_set_ratio if info and isinstance(info.sorted_set_ratio, float) else 0.0,
+        evicts=info is not None and isinstance(info.evicted_keys, int) and info.evicted_keys > 0,
         measured_pages_per_write=counted,
     )
     if not made.regions_known and counted is None:
         why = "the shape of the data is not known" if not shape else "the stated shape does not account for the memory"
         source = f"upper bound for small values: {why}"
+        if made.sorted_set_ratio or made.evicts:
+            also = [f"{made.sorted_set_ratio:.0%} of the writes in sorted sets"] if made.sorted_set_ratio else []
+            also += ["keys are evicted"] if made.evicts else []
+            source = f"upper bound for {' and '.join(also)} (INFO): {why}"
         if average is not None and average > page:
             source = f"values of {format_bytes(average)} on average (INFO): {why}"
     return Sourced(made, source)

@@ -40,6 +40,7 @@ class Case:
     command: str | None = OVERWRITE  # the write
     fork: str | None = None  # what forked; None: BGSAVE
     compression: bool | None = None  # rdbcompression; None: yes, its default
+    policy: str | None = None  # maxmemory-policy; None: noeviction, its default, or what the write brings with it
     distribution: Distribution
     write_rate_per_second: float | None = None
     save_seconds: float | None = None  # after the fork: wall time until the child was gone
@@ -61,6 +62,10 @@ class Case:
         """Name, version and allocator: `("redis", "7.0.15", "jemalloc")`."""
         name, version, allocator = self.engine.split("-", 2)
         return name, version, allocator
+
+    def is_of_another_type(self) -> bool:
+        """Is this anything but strings that are overwritten under the default settings?"""
+        return self.type is not None or self.write() != "SET" or self.policy is not None
 
     def shape(self) -> str:
         """How many keys of what: `600,000 × 100`, or `1 zset × 400,000 × 20`."""
@@ -103,6 +108,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "command": "text",
     "fork": "text",
     "compression": "truth",
+    "policy": "text",
     "distribution": "text",
     "write_rate_per_second": "number",
     "save_seconds": "number",

@@ -146,6 +146,7 @@ def before_fork(
         command=recorded_name(workload.write),
         fork=None if way == "bgsave" else way,
         compression=False if ("rdbcompression", "no") in workload.settings else None,
+        policy=dict(workload.settings).get("maxmemory-policy"),
         distribution=workload.distribution,
         write_rate_per_second=workload.write_rate_per_second,
         writes_during_save=writes,

@@ -62,7 +62,7 @@ class Run:
     def was_over_k_formula(self) -> bool:
         """Did a save of small values copy more than the k-formula allows? It is meant as their upper bound."""
         measured = self.measured_cow()
-        small = value_size_group(self.case.value_bytes) != LARGE_VALUES
+        small = value_size_group(self.case.value_bytes) != LARGE_VALUES and self.case.writes_during_save > 0
         return small and measured is not None and measured > self.prediction.kformula_cow_bytes
 
     def was_wrongly_safe(self) -> bool:
@@ -112,8 +112,12 @@ def accuracy(runs: Iterable[Run]) -> Accuracy:
 
 
 def is_in_the_bar(run: Run) -> bool:
-    """Is this a run that the project's bar speaks of: jemalloc, values below 3 KB?"""
-    return run.case.server()[2] == "jemalloc" and value_size_group(run.case.value_bytes) != LARGE_VALUES
+    """Is this a run that the project's bar speaks of: jemalloc, strings below 3 KB that are overwritten?"""
+    return (
+        not run.case.is_of_another_type()
+        and run.case.server()[2] == "jemalloc"
+        and value_size_group(run.case.value_bytes) != LARGE_VALUES
+    )
 
 
 def _grouped(runs: Sequence[Run], name_of: Callable[[Run], str], order: Iterable[str]) -> dict[str, Accuracy]:
@@ -127,9 +131,22 @@ def by_server(runs: Sequence[Run]) -> dict[str, Accuracy]:
 
 
 def by_value_size(runs: Sequence[Run]) -> dict[str, Accuracy]:
-    """Accuracy for each group of value sizes, smallest first."""
+    """Accuracy for each group of value sizes of overwritten strings, smallest first."""
+    runs = [run for run in runs if not run.case.is_of_another_type()]
     names = [*(name for _, name in VALUE_SIZES), LARGE_VALUES]
     return _grouped(runs, lambda run: value_size_group(run.case.value_bytes), names)
+
+
+def by_type(runs: Sequence[Run]) -> dict[str, Accuracy]:
+    """Accuracy for each data type and write, in the order they come; () where all are strings that are overwritten."""
+    others = [run for run in runs if run.case.is_of_another_type()]
+    return _grouped(others, _type_of, dict.fromkeys(map(_type_of, others)))
+
+
+def _type_of(run: Run) -> str:
+    case = run.case
+    what = " ".join(part for part in (case.type or "string", case.encoding, case.write()) if part)
+    return what if case.policy is None else f"{what}, {case.policy}"
 
 
 def _accuracy_fields(figures: Accuracy) -> dict[str, object]:
@@ -163,6 +180,7 @@ def to_json(results: Results) -> str:
     summary = _accuracy_fields(accuracy(results.runs)) | {
         "by_server": {name: _accuracy_fields(figures) for name, figures in by_server(results.runs).items()},
         "by_value_size": {name: _accuracy_fields(figures) for name, figures in by_value_size(results.runs).items()},
+        "by_type": {name: _accuracy_fields(figures) for name, figures in by_type(results.runs).items()},
         "over_worst": sum(run.was_over_worst() for run in results.runs),
         "over_k_formula": sum(run.was_over_k_formula() for run in results.runs),
         "wrongly_safe": sum(run.was_wrongly_safe() for run in results.runs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from checker.lab.results import Live, Results, Run, accuracy, by_server, by_value_size
+from checker.lab.results import Live, Results, Run, accuracy, by_server, by_type, by_value_size
 from checker.units import MIB, format_bytes, format_count
 
 
@@ -73,7 +73,9 @@ def run_rows(runs: Sequence[Run]) -> list[tuple[str, ...]]:
 
 def accuracy_rows(results: Results) -> list[tuple[str, ...]]:
     """Rows of the summary, with its headings."""
-    figures = {"all": accuracy(results.runs)} | by_server(results.runs) | by_value_size(results.runs)
+    figures = (
+        {"all": accuracy(results.runs)} | by_server(results.runs) | by_value_size(results.runs) | by_type(results.runs)
+    )
     headings = ("", "cases", "median |error|", "95th percentile")
     return [headings, *((name, str(one.cases), percent(one.median), percent(one.p95)) for name, one in figures.items())]
 

@@ -8,6 +8,7 @@ from checker.facts import Population
 from checker.model.allocators import jemalloc_size_class, jemalloc_slab_bytes
 from checker.model.layouts import Layout, embedded_object_bytes, layout_of, sds_bytes
 from checker.model.workload import Workload
+from checker.model.writes import object_bytes
 from checker.units import KIB
 
 CHILD_BYTES = {"jemalloc": 560 * KIB, "libc": 280 * KIB}
@@ -63,6 +64,22 @@ def child_copies_values(population: Population, workload: Workload) -> bool:
         and population.type == "string"
         and LZF_STATIC_BUFFER_BYTES < population.value_bytes <= JEMALLOC_TCACHE_MAX_BYTES
     )
+
+
+def child_writes_counters(workload: Workload) -> bool:
+    """True where the child writes the LFU counter of every key that it saves, and so copies the page it lies on."""
+    return workload.lfu and layout_of(workload.engine).decays_when_read
+
+
+def copied_by_child_bytes(workload: Workload) -> float:
+    """Bytes on pages that the child itself writes, beside `child_bytes`; all of them where the data is not known."""
+    if not child_writes_counters(workload):
+        return copied_values_bytes(workload)
+    if not workload.regions_known:
+        return workload.resident_bytes
+    layout, page = layout_of(workload.engine), workload.page_size_bytes
+    counters = sum(object_bytes(population, layout, page) for population in workload.shape)
+    return copied_values_bytes(workload) + counters
 
 
 def copied_values_bytes(workload: Workload) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from checker.model.layouts import layout_of
-from checker.model.workload import Workload
+from checker.model.workload import Workload, is_text
 
 LARGE_VALUE_BYTES: Final = 3000
 """From here on docs/accuracy.md counts values as large."""
@@ -33,6 +33,8 @@ class Doubt:
 JEMALLOC_SMALL: Final = Doubt(0.97, 1.01, 36, "shape of the data known, jemalloc, values below 3 KB")
 JEMALLOC_LARGE: Final = Doubt(0.71, 1.01, 9, "shape of the data known, jemalloc, values of 3 KB and above")
 LIBC: Final = Doubt(0.77, 1.14, 31, "shape of the data known, glibc malloc")
+TYPES: Final = Doubt(0.66, 1.27, 99, "all data types and their writes, shape known, jemalloc")
+TYPES_LIBC: Final = Doubt(0.50, 1.20, 49, "all data types and their writes, shape known, glibc malloc")
 SHAPE_UNKNOWN: Final = Doubt(0.22, 1.0, 61, "shape of the data not known: the upper bound for values below 3 KB")
 
 
@@ -40,7 +42,10 @@ def doubt_of(workload: Workload) -> Doubt:
     """The recorded forks that are most like this one."""
     if not workload.regions_known:
         return SHAPE_UNKNOWN
-    if layout_of(workload.engine).allocator.name == "libc":
+    libc = layout_of(workload.engine).allocator.name == "libc"
+    if not all(is_text(population) for population in workload.shape):
+        return TYPES_LIBC if libc else TYPES
+    if libc:
         return LIBC
     small = all(population.value_bytes < LARGE_VALUE_BYTES for population in workload.shape)
     return JEMALLOC_SMALL if small else JEMALLOC_LARGE

@@ -56,6 +56,7 @@ class Layout:
     allocator: Allocator
     embedding: tuple[int, int]  # KEY_IN_OBJECT: bytes of robj before an embedded value, and the largest such object
     child_dismisses: bool  # gives saved values back by madvise (Redis ≥ 7.0 with jemalloc: src/object.c dismissObject)
+    decays_when_read: bool  # writes a key's LFU counter when it is read (Valkey ≥ 9.0: src/lrulfu.c, src/object.c)
     child_frees: bool  # frees saved values (Valkey ≥ 8.1: src/object.c dismissSds → sdsfree)
 
 
@@ -68,6 +69,7 @@ class Region:
     written_bytes: int  # of a slot, when it is written
     alignment: int  # places within a page at which a slot may begin
     target_ratio: float = 1.0
+    chance: float = 1.0  # that a write to the key touches one particular of its slots; above 1 for several writes
     scattered_pieces: float = 0.0  # further places of the same pages that a write touches, away from the slot itself
     displaced_pieces: float = 0.0  # … once the key has been overwritten since it was loaded
     dismissable: bool = False  # the child may give whole pages inside a slot back once it has saved them
@@ -88,6 +90,7 @@ def layout_of(engine: Engine) -> Layout:
         allocator=allocator,
         embedding=embedding,
         child_dismisses=jemalloc and redis_7 and not key_in_object,
+        decays_when_read=key_in_object and known >= (9, 0),
         child_frees=jemalloc and key_in_object,
     )
 
@@ -131,6 +134,14 @@ def key_footprint_bytes(population: Population, layout: Layout, page: int) -> fl
     if value <= EMBSTR_LIMIT:
         return table + pieces + slot(ROBJ + sds_bytes(value, 3), page)
     return table + pieces + slot(ROBJ, page) + slot(sds_bytes(value, 3), page)
+
+
+def expiry_footprint_bytes(keys: float, layout: Layout, page: int) -> float:
+    """What a key's time to live takes: an entry of a second table (src/db.c setExpire); since Valkey 8.1 8 bytes."""
+    table = table_bytes(keys, layout) / max(1, keys)
+    if layout.keyspace is Keyspace.KEY_IN_OBJECT:
+        return table + POINTER
+    return table + layout.allocator.slot_bytes(DICT_ENTRY, page)
 
 
 def table_bytes(keys: float, layout: Layout) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from checker.facts import Engine, Population
-from checker.model.layouts import Layout, Region, key_footprint_bytes, layout_of, string_regions
+from checker.model.layouts import Layout, Region, expiry_footprint_bytes, key_footprint_bytes, layout_of
+from checker.model.writes import write_regions
 from checker.policy import Distribution
 
 SHAPE_EXPLAINS_RATIO = 0.5
@@ -24,8 +25,12 @@ class Workload:
     shape: tuple[Population, ...]  # () is not known
     distribution: Distribution
     compression: bool  # rdbcompression
+    lfu: bool = False  # maxmemory-policy allkeys-lfu or volatile-lfu
     average_value_bytes: float | None = None  # where the shape is not known but the mean is
+    sorted_set_ratio: float = 0.0  # of the writes, where the shape is not known: they touch more than others
+    evicts: bool = False  # a write makes room for itself
     measured_pages_per_write: float | None = None  # counted on the server itself: takes the place of any shape
+    write: str | None = None  # a name of writes.WRITES; None: each type's usual one
     writes_before: float = inf  # since the data was loaded: overwritten values lie apart from their keys (glibc)
 
     @property
@@ -38,46 +43,33 @@ class Workload:
 
 def shape_footprint_bytes(workload: Workload) -> float:
     """Resident bytes that data of this shape takes when freshly loaded."""
-    layout = layout_of(workload.engine)
-    return sum(
-        population.keys
-        * max(1.0, population.elements if _is_table(population) else 1.0)
-        * key_footprint_bytes(element_of(population), layout, workload.page_size_bytes)
-        for population in workload.shape
-    )
+    layout, page = layout_of(workload.engine), workload.page_size_bytes
+    return sum(population_footprint_bytes(population, layout, page) for population in workload.shape)
+
+
+def population_footprint_bytes(population: Population, layout: Layout, page: int) -> float:
+    """Resident bytes of one of its populations; that of a value which is no text was asked of the server."""
+    plain = population if is_text(population) else replace(population, value_bytes=0.0)
+    value = 0.0 if population.type == "string" else population.value_bytes
+    each = key_footprint_bytes(plain, layout, page) + value
+    if population.expiring_ratio:
+        each += population.expiring_ratio * expiry_footprint_bytes(population.keys, layout, page)
+    return population.keys * each
+
+
+def is_text(population: Population) -> bool:
+    """A string of bytes: no number, and none of the types that have elements."""
+    return population.type == "string" and population.encoding != "int"
 
 
 def workload_regions(workload: Workload) -> tuple[list[Region], int]:
     layout, page = layout_of(workload.engine), workload.page_size_bytes
-    regions = [region for population in workload.shape for region in population_regions(population, layout, page)]
-    return regions, sum(population.keys for population in workload.shape)
+    of_each = (population_regions(population, layout, page, workload.write) for population in workload.shape)
+    return [region for regions in of_each for region in regions], sum(population.keys for population in workload.shape)
 
 
-def population_regions(population: Population, layout: Layout, page: int) -> tuple[Region, ...]:
-    """The regions that a write to one of these keys touches.
-
-    Strings follow the server's own layout. An aggregate in one piece (listpack, intset) is like a string of its size;
-    in one that is a table, a write touches one element.
-    """
-    regions = string_regions(element_of(population), layout, page)
-    if population.type == "string" and population.encoding == "int":
-        return regions[:2]  # the number sits in the object's pointer: there is no value to write
-    if not _is_table(population):
-        return regions
-    elements = max(1.0, population.elements)
-    return tuple(replace(region, target_ratio=region.target_ratio / elements) for region in regions)
-
-
-def _is_table(population: Population) -> bool:
-    return population.encoding in ("hashtable", "skiplist", "quicklist", "stream")
-
-
-def element_of(population: Population) -> Population:
-    """What a write changes, as a string: the key itself, or one of the elements of a table."""
-    if population.type == "string" and population.encoding == "int":
-        return replace(population, value_bytes=0.0)
-    if not _is_table(population):
-        return population
-    elements = max(1.0, population.elements)
-    each = population.value_bytes / elements
-    return replace(population, keys=round(population.keys * elements), key_bytes=each, value_bytes=each)
+def population_regions(
+    population: Population, layout: Layout, page: int, write: str | None = None
+) -> tuple[Region, ...]:
+    """The regions that a write to one of these keys touches (writes.py)."""
+    return write_regions(population, write, layout, page)

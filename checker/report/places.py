@@ -33,6 +33,7 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "group-oom-kill": _LIMIT,
         "memory-high-throttles": _LIMIT,
         "child-copies-values": ("rdbcompression", "image"),
+        "lfu-copies-keys": ("maxmemory_policy", "image"),
         "cpu-limit-stretches-save": ("resources.limits.cpu", "resources"),
         "snapshot-on-memory-volume": ("directory",),
         "replica-buffer-over-limit": ("replica_output_buffer_limit", *_LIMIT),

@@ -10,7 +10,7 @@ from math import isfinite, isinf
 from typing import Any
 
 from checker.facts import Population
-from checker.model.child import child_bytes, child_copies_values, copied_values_bytes
+from checker.model.child import child_bytes, copied_by_child_bytes
 from checker.model.cow import (
     DISMISS_STEPS,
     SPREAD_TOLERANCE_RATIO,
@@ -26,13 +26,18 @@ from checker.model.layouts import (
     Keyspace,
     Layout,
     embedded_object_bytes,
-    key_footprint_bytes,
     layout_of,
     table_bytes,
 )
 from checker.model.lifetime import WRITE_CPU_SECONDS
 from checker.model.peak import FORK_KERNEL_BYTES, Save
-from checker.model.workload import SHAPE_EXPLAINS_RATIO, Workload, element_of, population_regions
+from checker.model.workload import (
+    SHAPE_EXPLAINS_RATIO,
+    Workload,
+    is_text,
+    population_footprint_bytes,
+    population_regions,
+)
 from checker.verdict import Estimate
 
 CONSTANTS = {
@@ -57,7 +62,6 @@ def parameters(save: Save, estimate: Estimate) -> dict[str, Any] | None:
     child = child_bytes(workload)
     # The child's own copies are a part that stays and a part that grows with the keys.
     grows = child_bytes(_with_keys(workload, 2)) - child
-    copies = any(child_copies_values(population, workload) for population in workload.shape)
     return {
         "resident": workload.resident_bytes,
         "page": workload.page_size_bytes,
@@ -71,7 +75,7 @@ def parameters(save: Save, estimate: Estimate) -> dict[str, Any] | None:
         "file": save.memory_file_bytes,
         "child": child - grows,
         "childGrows": grows,
-        "values": copied_values_bytes(workload) if copies else 0.0,
+        "values": copied_by_child_bytes(workload),
         "touched": touched_per_write(replace(workload, shape=())),
         "distribution": [workload.distribution.kind, workload.distribution.parameter],
         "populations": _populations(workload) if _may_have_regions(workload) else [],
@@ -105,16 +109,15 @@ def _populations(workload: Workload) -> list[dict[str, Any]]:
 
 
 def _population(population: Population, layout: Layout, page: int) -> dict[str, Any]:
-    element = element_of(population)
-    items = max(1, element.keys)
+    items = max(1, population.keys)
     in_buckets = layout.keyspace is Keyspace.KEY_IN_OBJECT
-    sizes = round(element.key_bytes), round(element.value_bytes)
-    embedded = in_buckets and embedded_object_bytes(*sizes, layout) is not None
+    sizes = round(population.key_bytes), round(population.value_bytes)
+    embedded = in_buckets and is_text(population) and embedded_object_bytes(*sizes, layout) is not None
     regions = population_regions(population, layout, page)
     return {
         "keys": population.keys,
         "items": items,
-        "itemBytes": key_footprint_bytes(element, layout, page) - table_bytes(items, layout) / items,
+        "itemBytes": population_footprint_bytes(population, layout, page) / items - table_bytes(items, layout) / items,
         "buckets": in_buckets,
         "regions": [
             [
@@ -123,6 +126,7 @@ def _population(population: Population, layout: Layout, page: int) -> dict[str, 
                 pages_per_slot(region, page, 1.0),
                 region.target_ratio,
                 whole_pages_per_slot(region, page) if region.dismissable else 0.0,
+                region.chance,
             ]
             for position, region in enumerate(regions)
         ],

@@ -9,21 +9,37 @@ import pytest
 from checker.lab import run_recorded
 from checker.lab.predict import predict
 from checker.lab.results import Run, percentile
-from checker.model.doubt import JEMALLOC_LARGE, JEMALLOC_SMALL, LARGE_VALUE_BYTES, LIBC, SHAPE_UNKNOWN, Doubt
+from checker.model.doubt import (
+    JEMALLOC_LARGE,
+    JEMALLOC_SMALL,
+    LARGE_VALUE_BYTES,
+    LIBC,
+    SHAPE_UNKNOWN,
+    TYPES,
+    TYPES_LIBC,
+    Doubt,
+)
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "recorded_forks.jsonl"
 
 
 def is_of(run: Run, doubt: Doubt) -> bool:
+    libc = run.case.server()[2] == "libc"
+    if run.case.is_of_another_type():
+        return doubt is (TYPES_LIBC if libc else TYPES)
+    if doubt in (TYPES, TYPES_LIBC):
+        return False
     small = run.case.value_bytes < LARGE_VALUE_BYTES
     if doubt is SHAPE_UNKNOWN:
         return small
     if doubt is LIBC:
-        return run.case.server()[2] == "libc"
-    return run.case.server()[2] == "jemalloc" and small is (doubt is JEMALLOC_SMALL)
+        return libc
+    return not libc and small is (doubt is JEMALLOC_SMALL)
 
 
-@pytest.mark.parametrize("doubt", [JEMALLOC_SMALL, JEMALLOC_LARGE, LIBC, SHAPE_UNKNOWN], ids=lambda each: each.of)
+@pytest.mark.parametrize(
+    "doubt", [JEMALLOC_SMALL, JEMALLOC_LARGE, LIBC, SHAPE_UNKNOWN, TYPES, TYPES_LIBC], ids=lambda each: each.of
+)
 def test_nine_in_ten_recorded_forks_are_within(doubt):
     runs = [run for run in run_recorded(RECORDED, predict=predict).runs if run.measured_cow() and is_of(run, doubt)]
     by_formula = doubt is SHAPE_UNKNOWN

@@ -197,3 +197,19 @@ def test_a_server_cannot_speak_to_the_readers_terminal():
     fields = parse("redis_version:\x1b[2J7.0\nmem_allocator:a\x07b\nserver_name:\x1bevil\n")
     assert "".join(fields.values()).isprintable()
     assert engine_of(fields, "here")[0] == "redis"
+
+
+@pytest.mark.parametrize(
+    ("told", "ratio"),
+    [
+        pytest.param({"cmdstat_set": "calls=30,usec=9", "cmdstat_zadd": "calls=10,usec=9"}, 0.25, id="a quarter"),
+        pytest.param({"cmdstat_get": "calls=30,usec=9"}, 0.0, id="no write at all"),
+        pytest.param({"cmdstat_zincrby": "calls=3,usec=9"}, 1.0, id="nothing else"),
+    ],
+)
+def test_the_share_of_sorted_sets_is_that_of_the_write_commands(told, ratio):
+    assert redis_info.sorted_set_ratio(told, "here") == ratio
+
+
+def test_without_command_statistics_the_share_is_unread():
+    assert isinstance(redis_info.sorted_set_ratio({"used_memory": "1"}, "here"), Unread)

@@ -82,8 +82,8 @@ globalThis.bgsafe = (() => {
     if (count < 1) return count * ratio;
     return -Math.expm1(count * Math.log1p(-ratio));
   };
-  const regionBytes = ([slots, fixedBytes, touches, target, whole], touchedKeys, population, m, spread, progress) => {
-    const touched = touchedKeys * target;
+  const regionBytes = ([slots, fixedBytes, touches, target, whole, chance], writes, keys, population, m, spread, progress) => {
+    const touched = touchedRatio(m.distribution, keys, writes * progress * chance) * target;
     if (touched <= 0) return 0;
     const slotBytes =
       fixedBytes || Math.max(1, Math.round(tableBytes(population.items, true) / Math.max(1, population.items)));
@@ -108,10 +108,9 @@ globalThis.bgsafe = (() => {
     const spread = ratio > K.spreadTolerance ? ratio : 1;
     const keys = m.populations.reduce((sum, p) => sum + p.keys, 0);
     const live = (writes, progress) => {
-      const touched = touchedRatio(m.distribution, keys, writes * progress);
       let bytes = 0;
       for (const p of m.populations)
-        for (const region of p.regions) bytes += regionBytes(region, touched, p, m, spread, progress);
+        for (const region of p.regions) bytes += regionBytes(region, writes, keys, p, m, spread, progress);
       return bytes;
     };
     return { live, gives: m.populations.some((p) => p.regions.some((region) => region[4] > 0)) };
