@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.deploy.rendering import KUSTOMIZE, ROOT, helm, kustomize, objects, run, tool
+from tests.deploy.rendering import ROOT, helm, kustomize, objects, run, tool
 from tests.report.official import stored_schema
 
 STORE = "https://json.schemastore.org"
@@ -21,10 +21,6 @@ INSTALL = (ROOT / "docs/install.md").read_text()
 FILES = [
     ("deploy/helm/bgsafe/Chart.yaml", f"{STORE}/chart.json", jsonschema.Draft7Validator),
     ("deploy/compose.yaml", COMPOSE, jsonschema.Draft201909Validator),
-    *(
-        (str(path.relative_to(ROOT)), f"{STORE}/kustomization.json", jsonschema.Draft4Validator)
-        for path in KUSTOMIZE.rglob("kustomization.yaml")
-    ),
 ]
 
 
