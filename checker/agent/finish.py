@@ -16,6 +16,10 @@ SETTLED_SECONDS: Final = 0.5
 """A judgement: by then a server has put in place what its AOF child wrote; it does so as soon as it reaps it."""
 
 
+LAST_LOOK_SECONDS: Final = 0.25
+"""A judgement: copies counted so shortly before the end are the last count, and no peak before it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """What the server itself said after its fork."""
@@ -90,12 +94,16 @@ def _told_copied(told: Told, result: Result) -> int | None:
 
 
 def _copied(ended: Ended, told: Told, result: Result) -> int | None:
-    """What the server says, else what was counted; counted before its end, it has grown since as copies do."""
+    """What the server says, else what was counted; counted before its end, it has grown since as copies do.
+
+    A peak that came long before the end of a child that was followed to it is the peak: it gave pages back.
+    """
     said = _told_copied(told, result)
     if said is not None or ended.copied_bytes is None:
         return said
-    if ended.target.others_bytes is not None:
-        return ended.copied_bytes  # followed to the end, and the peak kept
+    followed = ended.target.others_bytes is not None
+    if followed and ended.lifetime - ended.age_at_copied > LAST_LOOK_SECONDS:
+        return ended.copied_bytes
     return round(
         grown_to(ended.lifetime, ended.target.resident_bytes, ended.copied_bytes, counted_at=ended.age_at_copied)
     )
@@ -105,8 +113,7 @@ def _lesson(ended: Ended, told: Told, result: Result) -> WatchedFork | None:
     """A save that did not end well says nothing of how long one takes, but what it copied until then it copied."""
     said = _told_copied(told, result)
     copied = said if said is not None else ended.copied_bytes
-    alone = ended.target.others_bytes is not None
-    seconds = ended.lifetime if said is not None or alone else ended.age_at_copied
+    seconds = ended.lifetime if said is not None else ended.age_at_copied
     if copied is None or seconds <= 0 or ended.target.resident_bytes <= 0 or result == "unknown":
         return None
     writes = told.writes
