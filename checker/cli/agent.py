@@ -72,6 +72,7 @@ def agent(*, root: Path, listen: str, once: bool, web_config: Path | None, **opt
             usage_error(f"--root {root}: {root / directory} is not a directory (expected a machine's /proc and /sys)")
     troubles = Troubles()
     made = Agent(_options(root, troubles, options, once=once), troubles)
+    _warn_of_what_is_hidden(made, root)
     if once:
         click.echo(made.once(), nl=False)
         return
@@ -82,7 +83,6 @@ def agent(*, root: Path, listen: str, once: bool, web_config: Path | None, **opt
         usage_error(str(error))
     except OSError as error:
         usage_error(f"--listen {listen}: {error.strerror or error}")
-    _warn_of_what_is_hidden(made, root)
     made.run(server, listen)
 
 

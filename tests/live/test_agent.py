@@ -241,6 +241,49 @@ def test_a_dead_disk_in_a_container_holds_up_nobody(server: RunningServer, tmp_p
             process.communicate()
 
 
+def test_with_info_the_write_rate_is_measured_and_copies_are_the_servers_own(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    load(server)
+    call(server, "ACL", "SETUSER", "bgsafe", "on", ">secret", "resetkeys", "-@all", "+info")
+    (tmp_path / "password").write_text("secret\n")
+    access = tmp_path / "access.yaml"
+    entry = f"{{url: 'unix://{server.socket_path}', username: bgsafe, passwordFile: '{tmp_path}/password'}}"
+    access.write_text(f"servers: [{entry}]")
+    with running_agent("--redis-access", str(access)) as agent, writing(server.socket_path, LOAD, seed=2):
+        label = seen(agent, server)
+        agent.wait_for(lambda: agent.value("bgsafe_server_info", server=label, write_rate="measured"))
+        agent.wait_for(lambda: agent.value("bgsafe_write_rate_per_second", server=label) > 1000)
+        assert agent.value("bgsafe_info_up", server=label) == 1
+        call(server, "BGSAVE")
+        agent.wait_for(lambda: forks(agent, label) == {("rdb", "saved"): 1})
+        assert agent.value("bgsafe_fork_cow_bytes", server=label) == int(info(server, "rdb_last_cow_size"))
+        assert agent.value("bgsafe_server_last_save_ok", server=label) == 1
+        call(server, "ACL", "SETUSER", "bgsafe", "off")
+        agent.wait_for(lambda: agent.value("bgsafe_info_up", server=label) == 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
+def test_behind_hidepid_it_sees_its_own_user_and_says_so(server: RunningServer, tmp_path: Path) -> None:
+    """In a mount namespace of its own: a /proc that hides other users' processes, and a user who is not root."""
+    tree = Path("/var/tmp") / f"bgsafe-hidepid-{os.getpid()}"
+    (tree / "proc").mkdir(parents=True)
+    (tree / "sys").mkdir()
+    once = f"{sys.executable} -m checker.cli agent --once --root {tree}"
+    script = (
+        f"mount -t proc -o hidepid=2 proc {tree}/proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups {once}"
+    )
+    try:
+        printed = subprocess.run(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", script], capture_output=True, text=True
+        )
+    finally:
+        shutil.rmtree(tree)
+    assert printed.returncode == 0, printed.stderr
+    assert server.socket_path not in printed.stdout
+    assert "hidepid" in printed.stderr
+
+
 def test_once_prints_the_page_and_ends(server: RunningServer) -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "checker.cli", "agent", "--once"], capture_output=True, text=True, check=True, timeout=60
