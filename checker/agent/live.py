@@ -18,6 +18,7 @@ from typing import Final
 from checker.agent.book import Cause, Labels
 from checker.agent.scan import Key
 from checker.facts import Unread
+from checker.probes.files import read_bytes
 from checker.probes.proc import CLOCK_TICKS_PER_SECOND, parse_cmdline, read_cmdline, read_private_dirty
 from checker.probes.servers import is_child_title
 from checker.units import KIB
@@ -238,6 +239,25 @@ def begin(root: Path, target: Target, child_pid: int) -> Live | None:
     live.oom_kills_before = live.oom_kills()
     threading.Thread(target=live.accompany, name="bgsafe-fork", daemon=True).start()
     return live
+
+
+def others_now(root: Path, target: Target) -> int | None:
+    """Anonymous bytes of the cgroup that are not the server's own, read as close together as can be.
+
+    A scan reads the two files milliseconds apart, in which a server that is being loaded grows by megabytes.
+    """
+    if target.cgroup is None or target.others_bytes is None:
+        return target.others_bytes
+    version, directory = target.cgroup
+    status = root / "proc" / str(target.key[0]) / "status"
+    texts = [read_bytes(path) for path in (status, directory / "memory.stat", status)]
+    names = (b"RssAnon:", b"total_rss " if version == 1 else b"anon ", b"RssAnon:")
+    before, held, after = (
+        None if isinstance(text, Unread) else number_after(text, name) for text, name in zip(texts, names, strict=True)
+    )
+    if before is None or held is None or after is None:
+        return None
+    return held - (before + after) * KIB // 2
 
 
 def end_of(live: Live) -> Ended | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from checker.agent.live import Ended, Live, Target, begin, end_of
+from checker.agent.live import Ended, Live, Target, begin, end_of, others_now
 from checker.agent.scan import Key
 from checker.agent.troubles import Troubles
 from checker.facts import Child, Unread
@@ -55,8 +55,8 @@ class Watcher:
 
     def follow(self, targets: Sequence[Target]) -> None:
         """Watch these servers from now on, and no others."""
+        wanted = {target.key: replace(target, others_bytes=others_now(self._root, target)) for target in targets}
         with self._lock:
-            wanted = {target.key: target for target in targets}
             for key in self._watched.keys() - wanted.keys():
                 if self._watched[key].live is None:  # else its end is still to be seen
                     self._close(self._watched.pop(key))
