@@ -28,7 +28,7 @@ def assets() -> Assets:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs(assets: Assets) -> Callable[[str], None]:
     """Skips the test where the API server is older than this feature."""
 

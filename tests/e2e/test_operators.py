@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,11 +50,14 @@ def definition(value: Object, plural: str) -> Object:
 
 
 @pytest.fixture(scope="module")
-def known(cluster: ControlPlane) -> None:
-    """The cluster knows RedisFailovers, and something that is no server."""
+def known(cluster: ControlPlane) -> Iterator[None]:
+    """The cluster knows RedisFailovers, and something that is no server, for as long as these tests run."""
     other: Object = {"apiVersion": "example.org/v1", "kind": "Shop"}
-    cluster.admin.create([definition(failover(SAFE), "redisfailovers"), definition(other, "shops")]).ok()
+    definitions = [definition(failover(SAFE), "redisfailovers"), definition(other, "shops")]
+    cluster.admin.create(definitions).ok()
     until(lambda: cluster.admin.run("get", "redisfailovers,shops").code == 0, SECONDS)
+    yield
+    cluster.admin.run("delete", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": definitions}).ok()
 
 
 @pytest.fixture

@@ -51,6 +51,12 @@ CRD = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _new_enough(needs: Callable[[str], None]) -> None:
+    """The nightly job is a CronJob."""
+    needs("CronJob")
+
+
 @dataclass(frozen=True)
 class Said:
     """What the command printed, and how it ended."""
