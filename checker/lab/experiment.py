@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from checker.facts import Maybe, Unread
+from checker.facts import Cgroup, Maybe, Unread
 from checker.lab.server import LabError
 from checker.model.cow import occupancy_bytes
-from checker.probes import meminfo
+from checker.probes import cgroup, meminfo
+from checker.probes.hierarchy import read_hierarchies
 from checker.probes.proc import read_private_dirty
 from checker.units import MIB, format_bytes, format_count
 
@@ -24,7 +25,7 @@ MEMORY_BYTES: Final = 32 * MIB
 """Enough pages for steady figures, little enough for any container."""
 
 ROOM_BYTES: Final = 8 * MEMORY_BYTES
-"""What must be free before we begin: a judgement, far above what is copied."""
+"""What must be free before we begin, on the machine and in our control group: a judgement, far above what is copied."""
 
 RECORD_BYTES: Final = 100
 """A small value: dozens lie on one page."""
@@ -121,11 +122,17 @@ def run() -> Experiment:
 
 
 def _check_room() -> None:
-    available = meminfo.get(meminfo.read(Path("/")), "MemAvailable")
+    """A container's limit is as real here as for any server: nobody is to be killed by an explanation."""
+    root = Path("/")
+    available = meminfo.get(meminfo.read(root), "MemAvailable")
     if isinstance(available, int) and available < ROOM_BYTES:
-        raise LabError(
-            f"only {format_bytes(available)} are available; it takes {format_bytes(ROOM_BYTES)} to be polite"
-        )
+        raise LabError(f"the machine has {format_bytes(available)} available, and it takes {format_bytes(ROOM_BYTES)}")
+    own = cgroup.read(Path("/proc/self"), read_hierarchies(root))
+    for level in own.levels if isinstance(own, Cgroup) else ():
+        held = level.unreclaimable()
+        if isinstance(level.memory_max, int) and isinstance(held, int) and level.memory_max - held < ROOM_BYTES:
+            left = format_bytes(max(0, level.memory_max - held))
+            raise LabError(f"{level.path} has {left} left below its limit, and it takes {format_bytes(ROOM_BYTES)}")
 
 
 def _write(memory: mmap.mmap, what: str, places: Sequence[int], private: Callable[[], Maybe[int]]) -> Written:

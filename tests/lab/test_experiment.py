@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from checker.facts import Unread
+from checker.lab import cgroup
 from checker.lab.experiment import MEMORY_BYTES, Experiment, run
+from checker.units import MIB
 
 PYTHON_FAULTS = 300
 """What the interpreter may fault on beside the pages of the experiment."""
@@ -51,3 +55,24 @@ def test_the_text_has_the_numbers_and_no_child_is_left(experiment):
     if children.exists():
         left = [Path(f"/proc/{pid}/cmdline") for pid in children.read_text().split()]
         assert all(b"pytest" not in path.read_bytes() for path in left if path.exists())
+
+
+@pytest.mark.live
+@pytest.mark.skipif(cgroup.refusal() is not None, reason=f"no memory cgroup: {cgroup.refusal()}")
+def test_where_the_limit_is_near_it_does_not_begin():
+    group = cgroup.create(f"bgsafe-explain-{os.getpid()}")
+    assert not isinstance(group, Unread)
+    try:
+        group.set_limit(200 * MIB)
+        ran = subprocess.run(
+            [sys.executable, "-m", "checker.cli", "explain", "--try"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            preexec_fn=lambda: group.procs.write_text(str(os.getpid())),
+        )
+        assert ran.returncode == 2
+        assert "left below its limit, and it takes 256 MiB" in ran.stderr
+        assert group.oom_kills() == 0
+    finally:
+        group.remove()
