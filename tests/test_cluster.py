@@ -128,3 +128,29 @@ def test_certificates_are_kept_over_the_wire(world: World) -> None:
     assert keep(world.store, PLACE, now) == pair
     bundle = base64.b64decode(world.objects[CONFIGURATION]["webhooks"][0]["clientConfig"]["caBundle"])
     assert bundle == base64.b64decode(world.objects[SECRET]["data"]["ca.crt"])
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without a kubeconfig, outside of any cluster."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_whoever_is_nowhere_is_told_both_ways_in(nowhere: Path) -> None:
+    with pytest.raises(ClusterError, match=r"no kubeconfig, and not in a cluster: .*; name a kubeconfig, or run it in"):
+        connect(anywhere=True)
+
+
+def test_the_usual_kubeconfig_is_found_as_kubectl_finds_it(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (nowhere / ".kube").mkdir()
+    kubeconfig(nowhere, "http://127.0.0.1:1").rename(nowhere / ".kube" / "config")
+    assert connect(anywhere=True).configuration.host == "http://127.0.0.1:1"
+    with pytest.raises(ClusterError, match="not in a cluster"):
+        connect()  # the webhook has none, whatever its image's home holds
+
+    other = kubeconfig(nowhere, "http://127.0.0.1:2")
+    monkeypatch.setenv("KUBECONFIG", f"{nowhere / 'missing'}:{other}")
+    assert connect(anywhere=True).configuration.host == "http://127.0.0.1:2"

@@ -70,7 +70,9 @@ def _has_kubeconfig() -> bool:
 
 
 def _from_kubeconfig(config: Any, into: Any, kubeconfig: Path | None, context: str | None) -> None:
-    config.load_kube_config(str(kubeconfig) if kubeconfig else None, context, into, persist_config=False)
+    # The client knows KUBECONFIG as it was when it was imported.
+    file = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or None
+    config.load_kube_config(file, context, into, persist_config=False)
 
 
 def _connected(load: Callable[[Any, Any], None], kubeconfig: Path | None, *, inside: bool = False) -> Any:
@@ -86,7 +88,8 @@ def _connected(load: Callable[[Any, Any], None], kubeconfig: Path | None, *, ins
         load(config, configuration)
     except config.ConfigException as error:
         if inside:
-            raise ClusterError(f"not in a cluster: {error}; run it in a pod with a service account") from error
+            why = f"no kubeconfig, and not in a cluster: {error}; name a kubeconfig, or run it in a pod"
+            raise ClusterError(why) from error
         raise ClusterError(_not_usable(kubeconfig, error)) from error
     # What the client does with a file that is no kubeconfig.
     except (YAMLError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:

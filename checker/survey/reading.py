@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -101,9 +102,10 @@ class _Reader:
         self._progress = progress
         self._result = Reading()
         self._lock = Lock()
+        self._stopped = False
 
     def read(self) -> Reading:
-        with ThreadPoolExecutor(CONNECTIONS, "list") as pool:
+        with ThreadPoolExecutor(CONNECTIONS, "list") as pool, self._stopping(pool):
             starting = pool.submit(self._starting)
             ranges = pool.submit(self._limit_ranges)
             nodes = pool.submit(self._fleet)
@@ -128,6 +130,16 @@ class _Reader:
         self._result.operated += [key for key in self._result.seen.sightings if key.kind in kinds]
         self._result.problems.sort(key=lambda problem: (problem.where, problem.why))
         return self._result
+
+    @contextmanager
+    def _stopping(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """Who interrupts it does not wait for the lists: they end with the page that they are at."""
+        try:
+            yield
+        except BaseException:
+            self._stopped = True
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
     def _namespaces(self) -> tuple[str | None, ...]:
         return self._wanted.namespaces or (None,)
@@ -210,6 +222,8 @@ class _Reader:
                 count = len(page)
                 yield from page
                 page.clear()  # before the next one comes
+                if self._stopped:
+                    return
                 with self._lock:
                     self._result.read += count
                     self._progress(self._result.read)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from checker.cluster.api import connect
+from checker.cluster.lists import Lists
+from checker.cluster.objects import Objects
 from checker.facts import Node
 from checker.node_facts import LABEL, LABEL_VALUE, MAX_AGE, NodeFacts, config_map_name, content
 from checker.survey.owners import Seen, resolve
-from checker.survey.reading import take, take_pod
+from checker.survey.reading import Wanted, read, take, take_pod
 from checker.survey.sightings import Surroundings, may_start
 from checker.units import MIB
 from tests.build import a_node
 from tests.cluster.objects import Object, made_by, pod, stored, workload
-from tests.cluster.serving import Answer, Served
+from tests.cluster.serving import Answer, Served, serving
 from tests.survey.conftest import Scan
+from tests.webhook.clusters import kubeconfig
 from tests.webhook.making import SAFE, container
 
 # --- ConfigMaps ---
@@ -182,3 +187,23 @@ def test_no_object_stops_the_reading(data: st.DataObject) -> None:
 @pytest.mark.parametrize("kind", ["Pod", "StatefulSet"])
 def test_an_object_without_anything_is_none(kind: str) -> None:
     assert not may_start({"kind": kind, "apiVersion": "v1"}, Surroundings())
+
+
+# --- the end ---
+
+
+def test_who_interrupts_it_does_not_wait_for_the_lists(tmp_path: Path) -> None:
+    """A list that would take a thousand pages."""
+    served = Served(made={"v1/pods": (250_000, lambda number: pod(f"pod-{number}", {"name": "web", "image": "nginx"}))})
+    pages = []
+
+    def stop(_count: int) -> None:
+        pages.append(_count)
+        if len(pages) > 2:
+            raise KeyboardInterrupt
+
+    with serving(served) as url:
+        client = connect(kubeconfig(tmp_path, url))
+        with pytest.raises(KeyboardInterrupt):
+            read(Lists(client), Objects(client), Wanted(), stop)
+    assert len([path for path in served.paths() if path == "/api/v1/pods"]) < 10
