@@ -159,6 +159,42 @@ def test_a_part_that_is_off_leaves_nothing(part: str) -> None:
     assert rendered
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        pytest.param("{networkPolicy: {enabled: false}}", "NetworkPolicy", id="network policies"),
+        pytest.param("{webhook: {podDisruptionBudget: false}}", "PodDisruptionBudget", id="disruption budget"),
+        pytest.param("{uninstallHook: {enabled: false}}", "Job", id="uninstall hook"),
+    ],
+)
+def test_what_is_switched_off_is_not_there(values: str, kind: str) -> None:
+    assert kind in {value["kind"] for value in helm()}
+    assert kind not in {value["kind"] for value in helm(values)}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param("{}", {"workloads": "Ignore", "operators": "Ignore", "configmaps": "Ignore"}, id="as it is"),
+        pytest.param(
+            "{webhook: {failurePolicy: Fail}}",
+            {"workloads": "Fail", "operators": "Fail", "configmaps": "Ignore"},
+            id="a cluster never waits with its ConfigMaps",
+        ),
+        pytest.param(
+            "{webhook: {operators: {enabled: false}, resolve: false}}", {"workloads": "Ignore"}, id="the least"
+        ),
+    ],
+)
+def test_the_webhooks_and_what_happens_without_them(values: str, expected: dict[str, str]) -> None:
+    webhooks = named(helm(values), "ValidatingWebhookConfiguration", "bgsafe")["webhooks"]
+    assert {each["name"].removesuffix(".bgsafe.io"): each["failurePolicy"] for each in webhooks} == expected
+    for each in webhooks:
+        assert (each["sideEffects"], each["matchPolicy"], each["timeoutSeconds"]) == ("None", "Equivalent", 3)
+        excluded = {one["key"]: one["values"] for one in each["namespaceSelector"]["matchExpressions"]}
+        assert excluded == {"kubernetes.io/metadata.name": ["bgsafe", "kube-system"], "bgsafe.io/mode": ["off"]}
+
+
 def test_nothing_of_one_release_has_the_name_of_another() -> None:
     first, second = helm(release="one", namespace="a"), helm(release="two", namespace="b")
     names = [{(value["kind"], value["metadata"]["name"]) for value in rendered} for rendered in (first, second)]
