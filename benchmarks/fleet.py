@@ -18,6 +18,7 @@ from checker.manifests import Text
 from checker.report import Report
 from checker.report.html import render
 from checker.units import MIB
+from tests.cluster.serving import serving
 from tests.survey.test_many import PODS, REDIS_EVERY, a_large_cluster, go_through
 
 SERVERS: Final = 500
@@ -49,7 +50,7 @@ def section() -> str:
 
 def _cluster() -> str:
     """CPU time, since the server that answers shares the machine; beside the bare parse of the same pages."""
-    with tempfile.TemporaryDirectory() as folder, a_large_cluster([]) as url:
+    with tempfile.TemporaryDirectory() as folder, serving(a_large_cluster()) as url:
         before = os.times()
         memory = go_through(url, Path(folder), "--format", "json")
         after = os.times()

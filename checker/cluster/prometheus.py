@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -43,13 +44,10 @@ class Prometheus:
             self._headers = make_headers(basic_auth=pair)
         if token_file is not None:
             self._headers = {"Authorization": f"Bearer {_token(token_file)}"}
-        if ca_file is not None and not ca_file.is_file():
-            raise PrometheusError(f"{ca_file}: there is no such file of certificates")
         self._pool = PoolManager(
             timeout=Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS),
             retries=False,
-            cert_reqs="CERT_REQUIRED",
-            ca_certs=str(ca_file) if ca_file else None,
+            ssl_context=_tls(ca_file),
         )
 
     def query(self, expression: str) -> Sequence[Any]:
@@ -86,6 +84,14 @@ class Prometheus:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             why = "no answer of a Prometheus"
         raise PrometheusError(f"{self._name}: HTTP {status}: {_line(why)}")
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    """Checks certificates with the authorities of the file, or of the system."""
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except OSError as error:  # ssl.SSLError is one
+        raise PrometheusError(f"{ca_file}: holds no certificates that can be read: {_line(error)}") from error
 
 
 def _token(file: Path) -> str:

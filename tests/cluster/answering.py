@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ class Answering:
 
 
 @contextmanager
-def answering(text: str, status: int = 200, **headers: str) -> Iterator[Answering]:
-    """One that says this."""
+def answering(text: str, status: int = 200, tls: ssl.SSLContext | None = None, **headers: str) -> Iterator[Answering]:
+    """One that says this; over TLS, where it is given."""
     said = Answering()
 
     class Handler(BaseHTTPRequestHandler):
@@ -39,7 +40,9 @@ def answering(text: str, status: int = 200, **headers: str) -> Iterator[Answerin
         do_POST = do_GET  # noqa: N815
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    said.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    said.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from checker.cluster import prometheus
 from checker.cluster.prometheus import Prometheus, PrometheusError
 from tests.cluster.answering import answering
+from tests.e2e import identities
 
 SERIES = [{"metric": {}, "value": [1, "2"]}]
 GOOD = json.dumps({"status": "success", "data": {"resultType": "vector", "result": SERIES}})
@@ -71,7 +73,7 @@ def test_a_file_that_holds_no_token_is_refused(content: str, tmp_path: Path) -> 
 def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(PrometheusError, match="no-token"):
         Prometheus("http://127.0.0.1:1", token_file=tmp_path / "no-token")
-    with pytest.raises(PrometheusError, match=r"ca\.pem: there is no such file"):
+    with pytest.raises(PrometheusError, match=r"ca\.pem: holds no certificates that can be read: .*No such file"):
         Prometheus("https://127.0.0.1:1", ca_file=tmp_path / "ca.pem")
 
 
@@ -90,3 +92,36 @@ def test_one_that_is_silent_is_not_waited_for_long(monkeypatch: pytest.MonkeyPat
 def test_one_that_is_not_there_is_named_with_its_cause() -> None:
     with pytest.raises(PrometheusError, match=r"^http://127\.0\.0\.1:1: .*Connection refused"):
         Prometheus("http://127.0.0.1:1").query("up")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    """(who signed it, a server's side of TLS)."""
+    issuer = identities.authority("metrics")
+    serving = identities.server(issuer)
+    ca, pair = tmp_path / "ca.pem", tmp_path / "pair.pem"
+    ca.write_bytes(issuer.certificate_pem())
+    pair.write_bytes(serving.certificate_pem() + serving.key_pem())
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pair)
+    return ca, tls
+
+
+def test_its_certificate_is_checked_with_the_authorities_that_were_given(
+    authority: tuple[Path, ssl.SSLContext],
+) -> None:
+    ca, tls = authority
+    with answering(GOOD, tls=tls) as there:
+        assert Prometheus(there.url, ca_file=ca).query("up") == SERIES
+
+
+def test_and_else_with_those_of_the_system(authority: tuple[Path, ssl.SSLContext]) -> None:
+    with answering(GOOD, tls=authority[1]) as there, pytest.raises(PrometheusError, match="CERTIFICATE_VERIFY_FAILED"):
+        Prometheus(there.url).query("up")
+    assert there.asked == []
+
+
+def test_a_file_without_certificates_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(PrometheusError, match=r"ca\.pem: holds no certificates"):
+        Prometheus("https://127.0.0.1:1", ca_file=tmp_path / "ca.pem")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,37 @@ def test_exit_codes(served: Served, options: tuple[str, ...], code: int, scan: S
     assert said.code == code, said.errors
 
 
+def test_the_text_is_as_reviewed(scan: Scan, golden: Callable[[str, str], None]) -> None:
+    served = fleet()
+    served.fault = refusing("daemonsets")
+    golden("cluster.txt", scan(served, "--format=text").output)
+
+
+def test_a_policy_exempts(scan: Scan, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("apiVersion: bgsafe.io/v1\nkind: Policy\nexempt: [{namespace: shop}]\n", encoding="utf-8")
+    said = scan(fleet(), f"--policy={policy}")
+    assert said.report["exempt"] == 3
+    assert {name.split("/")[1] for name in said.verdicts} == {"web", "edge"}
+
+
+def test_an_engine_that_the_policy_names_is_found(scan: Scan, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    engines = "engines: [{image: 'registry.example/mycache*', engine: redis}]"
+    policy.write_text(f"apiVersion: bgsafe.io/v1\nkind: Policy\n{engines}\n", encoding="utf-8")
+    mine = container(image="registry.example/mycache:1")
+    served = Served().add(workload("StatefulSet", "mine", {**mine, "name": "main"}))
+    assert list(scan(served, f"--policy={policy}").verdicts) == ["StatefulSet/shop/mine/main"]
+    assert scan(served).verdicts == {}
+
+
+def test_a_pod_has_the_limit_that_it_was_started_with(scan: Scan) -> None:
+    """A LimitRange that is younger than it limits the next one."""
+    limits = {"limits": [{"type": "Container", "default": {"memory": "1Gi"}}]}
+    served = Served().add(pod("solo", unlimited()), stored("LimitRange", "defaults", spec=limits))
+    assert scan(served).report["subjects"][0]["estimate"]["limit_bytes"] is None
+
+
 # --- what may not be read ---------------------------------------------------------------------------------------------
 
 
@@ -155,6 +187,15 @@ def test_where_workloads_may_not_be_read_their_pods_speak_for_them(scan: Scan) -
     served = fleet()
     served.fault = refusing("statefulsets")
     assert scan(served).verdicts["StatefulSet/shop/orders/redis"] == "unsafe"
+
+
+def test_where_pods_may_not_be_read_their_workloads_are_judged(scan: Scan) -> None:
+    served = fleet()
+    served.fault = refusing("pods")
+    said = scan(served)
+    assert "Pod/shop/solo/redis" not in said.verdicts
+    assert len(said.verdicts) == 4
+    assert said.problems == ["pods of the cluster: list pods: HTTP 403 Forbidden"]
 
 
 def test_a_configuration_that_may_not_be_read_makes_nothing_safe(scan: Scan) -> None:

@@ -110,6 +110,13 @@ def test_pods_are_named_by_who_made_them(pods: list[Object], name: str, scan: Sc
     assert list(scan(Served().add(*deployments, *pods)).verdicts) == [name]
 
 
+def test_a_cron_jobs_job_and_its_pod_are_the_cron_job(scan: Scan) -> None:
+    pods = [pod(f"load-2947{n}-x", ownerReferences=made_by("Job", f"load-2947{n}")) for n in range(2)]
+    other = pod("by-hand-x", ownerReferences=made_by("Job", "by-hand"))
+    said = scan(Served().add(workload("CronJob", "load"), *pods, other))
+    assert sorted(said.verdicts) == ["CronJob/shop/load/redis", "Job/shop/by-hand/redis"]
+
+
 def limited(size: str | None) -> Object:
     return container(SAFE, resources={"limits": {"memory": size}} if size else {})
 
