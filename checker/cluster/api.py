@@ -121,7 +121,7 @@ def call(
         raise _refusal(what, error) from error
     except (HTTPError, OSError) as error:
         raise BusyError(f"{what}: {_unreached(error)}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ClusterError(f"{what}: {type(error).__name__}: {error}") from error
     if not isinstance(found, dict):
         raise ClusterError(f"{what}: the answer is no JSON object")

@@ -17,9 +17,10 @@ from typing import Final
 from checker.cluster.api import ClusterError, ForbiddenError
 from checker.cluster.lists import Lists, Resource
 from checker.cluster.objects import Objects
+from checker.deadline import DeadlineError, within
 from checker.facts import Maybe, Node, Unread
 from checker.manifests import Document, operators, parsed
-from checker.manifests.objects import at, text
+from checker.manifests.objects import at, name_of, namespace_of, text
 from checker.manifests.placement import Fleet
 from checker.node_facts import LABEL, LABEL_VALUE, fleet, published_facts
 from checker.policy import EngineImage
@@ -57,6 +58,9 @@ LIVING: Final = "status.phase!=Succeeded,status.phase!=Failed"
 
 CONNECTIONS: Final = 3
 """Lists that are read at the same time: kubectl allows itself five requests at once."""
+
+MOST_OBJECT_SECONDS: Final = 60.0
+"""To understand one object, what is asked for it included: nobody who writes a script shall stop the scan with it."""
 
 MOST_HELD: Final = 8 * MIB
 """Characters of ConfigMaps that are kept for the next object that asks for them."""
@@ -203,8 +207,14 @@ class _Reader:
         fields = LIVING if resource is PODS else None
         keep = take_pod if resource is PODS else take
         for each in self._objects_of(resource, namespace, labels=self._wanted.selector, fields=fields):
-            if may_start(each, around):
-                keep(each, found, around)
+            try:
+                with within(MOST_OBJECT_SECONDS):
+                    if may_start(each, around):
+                        keep(each, found, around)
+            except (DeadlineError, RecursionError) as error:
+                why = "takes too long to follow" if isinstance(error, DeadlineError) else "is nested too deeply"
+                where = f"{resource.kind} {namespace_of(each) or '(no namespace)'}/{name_of(each)}"
+                self._problem(Unread(where, why, "it was left out: `bgsafe lint` its manifest"))
         return found
 
     def _objects_of(

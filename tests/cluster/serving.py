@@ -155,7 +155,7 @@ def serving(served: Served) -> Iterator[str]:
                     served.at_once -= 1
 
         def _send(self, code: int, body: Any, reason: str | None = None, headers: dict[str, str] | None = None) -> None:
-            text = json.dumps(body).encode()
+            text = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(code, reason)
             for name, value in {"Content-Length": str(len(text)), **(headers or {})}.items():
                 self.send_header(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from checker.cluster.lists import Lists
 from checker.cluster.objects import Objects
 from checker.facts import Node
 from checker.node_facts import LABEL, LABEL_VALUE, MAX_AGE, NodeFacts, config_map_name, content
+from checker.survey import reading
 from checker.survey.owners import Seen, resolve
 from checker.survey.reading import Wanted, read, take, take_pod
 from checker.survey.sightings import Surroundings, may_start
@@ -187,6 +189,40 @@ def test_no_object_stops_the_reading(data: st.DataObject) -> None:
 @pytest.mark.parametrize("kind", ["Pod", "StatefulSet"])
 def test_an_object_without_anything_is_none(kind: str) -> None:
     assert not may_start({"kind": kind, "apiVersion": "v1"}, Surroundings())
+
+
+@pytest.mark.parametrize(
+    ("levels", "problems"),
+    [
+        pytest.param(600, [], id="readable"),
+        pytest.param(20_000, ["redisfailovers.databases.spotahome.com of the cluster"], id="not readable"),
+    ],
+)
+def test_an_object_that_is_nested_too_deeply_hides_no_other_kind(levels: int, problems: list[str], scan: Scan) -> None:
+    """Custom resources may be, by whoever may create one: the API server bounds them at 10,000 levels."""
+    deep = {**stored("RedisFailover", "deep", spec={"redis": {"image": "redis:7"}}), "apiVersion": "x.example/v1"}
+    served = Served().add(workload("StatefulSet", "cache", container(SAFE)), deep)
+    whole = served.answer
+
+    def answer(path: str, query: dict[str, str]) -> Any:
+        found = whole(path, query)
+        if not path.endswith("/redisfailovers"):
+            return found
+        text = json.dumps(found)[:-1].replace('"redis:7"', "@", 1)
+        return text.replace("@", '{"a":' * levels + "1" + "}" * levels) + "}"
+
+    served.answer = answer  # type: ignore[method-assign]
+    said = scan(served)
+    assert said.verdicts["StatefulSet/shop/cache/redis"] == "safe"
+    assert [problem.partition(":")[0] for problem in said.problems] == problems
+    assert said.code == (2 if problems else 0)
+
+
+def test_an_object_that_takes_too_long_is_left_out_and_named(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_OBJECT_SECONDS", -1.0)
+    said = scan(Served().add(workload("StatefulSet", "cache", container(SAFE))))
+    assert said.problems == ["StatefulSet shop/cache: takes too long to follow"]
+    assert said.code == 3
 
 
 # --- the end ---
