@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from checker.facts import Candidate, Maybe, Node, Unread
+from checker.facts import Candidate, Unread
+from checker.manifests.placement import landing
 from checker.policy import Assumptions, Policy
 from checker.report.results import Report
 from checker.rules import judge
@@ -35,7 +36,7 @@ def judged(
             None,
             assumptions,
             policy,
-            landing=_nodes(each, reading.facts),
+            landing=_nodes(each, reading),
         )
         for each in counted
     ]
@@ -48,12 +49,14 @@ def judged(
     )
 
 
-def _nodes(found: Found, facts: Mapping[str, Maybe[Node]]) -> tuple[Candidate, ...]:
+def _nodes(found: Found, reading: Reading) -> tuple[Candidate, ...]:
     """Where it runs; where it runs nowhere, where it may be put. () where no agent tells of any node."""
-    names = {pod.node for pod in found.pods if pod.node} if facts else ()
+    names = {pod.node for pod in found.pods if pod.node} if reading.facts else ()
     silent = Unread("facts of the node", "no agent published any", "run the agent there")
-    here = (Candidate(name, facts.get(name, silent), runs=True) for name in sorted(names))
-    return tuple(here) or found.landing
+    if names:
+        return tuple(Candidate(name, reading.facts.get(name, silent), runs=True) for name in sorted(names))
+    constraints = found.by.constraints  # of an operator's resource, only the operator knows where its pods may go
+    return () if constraints is None else landing(reading.fleet, constraints, daemon=found.by.daemon)
 
 
 def _badness(verdict: Verdict) -> tuple[int, float, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from checker.facts import Candidate, Config, Limit, Server, Sourced, Unread
+from checker.facts import Config, Limit, Server, Sourced, Unread
 from checker.manifests import Other, with_neighbours
 from checker.manifests.servers import is_default
 from checker.survey.sightings import Key, Sighting
@@ -44,11 +44,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A server, the pods that run it, and the nodes that it may be put on."""
+    """A server, the pods that run it, and who starts it."""
 
     server: Server
     pods: tuple[PodSeen, ...]
-    landing: tuple[Candidate, ...]
+    by: Sighting
 
 
 def resolve(seen: Seen, operated: Iterable[Key]) -> tuple[list[Found], int]:
@@ -70,7 +70,7 @@ def resolve(seen: Seen, operated: Iterable[Key]) -> tuple[list[Found], int]:
     others = [_other_scoped(other, sighting) for sighting in chosen for other in sighting.others]
     for (sighting, _), server in zip(servers, with_neighbours(scoped, others), strict=True):
         plain = replace(server, subject=replace(server.subject, file=None))
-        found.append(Found(server=plain, pods=pods.get(sighting.key, ()), landing=sighting.landing))
+        found.append(Found(server=plain, pods=pods.get(sighting.key, ()), by=sighting))
     return found, sum(other.what not in ("other", "none") for other in others)
 
 

@@ -88,6 +88,7 @@ class Reading:
     problems: list[Unread] = field(default_factory=list)
     read: int = 0  # objects
     lists: int = 0  # that came to their end
+    fleet: Fleet = ()  # the cluster's nodes, where agents tell of any
     facts: Mapping[str, Maybe[Node]] = field(default_factory=dict)  # node → what its agent published; {}: none did
 
 
@@ -119,10 +120,10 @@ class _Reader:
                 engines=self._wanted.engines,
                 starting=starting.result(),
                 elsewhere=_Elsewhere(self._lists, self._objects, held),
-                fleet=nodes.result(),
                 ranges_unread=ranges_unread,
             )
             own = operated.result()
+            self._result.fleet = nodes.result()
             parts: list[Future[Seen]] = [
                 pool.submit(self._sift, resource, namespace, around)
                 for resource in (PODS, *WORKLOADS, *own)

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from checker.engines import DATA_SERVERS, EXECUTABLES
-from checker.facts import UNLIMITED, Candidate, Maybe, Server, Sourced, Unread
+from checker.facts import UNLIMITED, Maybe, Server, Sourced, Unread
 from checker.manifests import Document, Index, Other, declarations, extract, operators, parsed, pod_spec
 from checker.manifests.images import named_by
 from checker.manifests.objects import Elsewhere, at, mapping, sequence, text
-from checker.manifests.placement import Fleet, landing
 from checker.manifests.pods import ENGINE_NAMES, names_one_of
 from checker.policy import EngineImage
 
@@ -28,6 +27,9 @@ NOT_READ: Final = ("is not in the cluster, or of a kind that is not read", "see 
 
 STARTERS: Final = tuple(name for name, what in EXECUTABLES.items() if what in DATA_SERVERS)
 """Programs that a script in a ConfigMap may start."""
+
+_PLACING: Final = ("nodeName", "nodeSelector", "affinity", "tolerations")
+"""What `placement.may_land` looks at."""
 
 _INSTANCE_LABELS: Final = ("app.kubernetes.io/instance", "release", "app.kubernetes.io/name", "app")
 """By which charts and operators mark what belongs together, the most telling first."""
@@ -53,7 +55,8 @@ class Sighting:
     others: tuple[Other, ...]
     controller: Key | None  # who made it, where somebody did
     instance: str  # objects of one instance are neighbours; "": nothing says which it belongs to
-    landing: tuple[Candidate, ...] = ()  # nodes that it may be put on, where agents tell of nodes
+    constraints: Mapping[str, Any] | None = None  # fields of its pod spec by which the scheduler chooses nodes
+    daemon: bool = False  # a DaemonSet, or made by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,6 @@ class Surroundings:
     engines: Sequence[EngineImage] = ()
     starting: Collection[tuple[str, str]] = ()  # (namespace, name) of ConfigMaps that start a server
     elsewhere: Elsewhere | None = None
-    fleet: Fleet = ()
     ranges_unread: Mapping[str | None, Unread] = field(default_factory=dict)  # namespace (None: all) → why
 
 
@@ -108,14 +110,14 @@ def sight(value: Object, around: Surroundings) -> Sighting:
         elsewhere = _Defaulted(elsewhere)
     index = Index(absent=NOT_READ, elsewhere=elsewhere)
     extraction = extract([parsed(_bare(value), CLUSTER)], around.engines, index)
-    daemon = key.kind == "DaemonSet" or (controller_of(value) or key).kind == "DaemonSet"
     return Sighting(
         key=key,
         servers=tuple(_of_cluster(server, key, around) for server in extraction.servers),
         others=extraction.others,
         controller=controller_of(value),
         instance=_instance(value),
-        landing=landing(around.fleet, found[0], daemon=daemon) if found and extraction.servers else (),
+        constraints={name: found[0][name] for name in _PLACING if name in found[0]} if found else None,
+        daemon=(controller_of(value) or key).kind == "DaemonSet",
     )
 
 

@@ -13,6 +13,7 @@ from checker.policy import Assumptions, Policy
 from checker.rules import judge
 from checker.survey.observed import Observed, Where, gather, queries, with_observed
 from checker.survey.owners import Found, PodSeen
+from checker.survey.sightings import Key, Sighting
 from checker.units import MIB
 from tests.build import a_manifest
 from tests.cluster.answering import answering
@@ -55,10 +56,13 @@ def test_what_is_no_amount_is_left_out(value: Any) -> None:
     assert gather({"rate": [sample("cache-0", value), {"metric": {"pod": "a"}}, 3]}) == {}
 
 
+BY = Sighting(key=Key("StatefulSet", "shop", "cache"), servers=(), others=(), controller=None, instance="")
+
+
 def found(*pods: str) -> Found:
     seen = tuple(PodSeen("shop", name, f"uid of {name}", "", None, "") for name in pods)
     server = a_manifest()
-    return Found(server=replace(server, subject=replace(server.subject, container="redis")), pods=seen, landing=())
+    return Found(server=replace(server, subject=replace(server.subject, container="redis")), pods=seen, by=BY)
 
 
 def test_the_busiest_pod_counts_and_the_forks_of_all() -> None:
