@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -26,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from checker.lab.load import Workload, fill, writing
 from checker.lab.server import RunningServer, running_server
 from checker.lab.servers import find_servers
+from checker.model.calibration import grown_to
 
 SERVERS: Final = 20
 PROCESSES: Final = 500
@@ -225,8 +227,27 @@ class Steady:
     access: bool
 
 
-def error(steady: Steady) -> tuple[list[float], list[float]]:
-    """|predicted − copied| / copied of each fork, and how long it took."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A fork, as the agent published it."""
+
+    predicted: float
+    copied: float
+    seconds: float
+    resident: float
+
+    def error(self) -> float:
+        """What the agent publishes as bgsafe_prediction_error_ratio."""
+        return abs(self.predicted - self.copied) / self.copied
+
+    def error_in_the_same_time(self, before: Seen) -> float:
+        """The error if the fork before had taken as long as this: how much is not the save's time."""
+        predicted = grown_to(self.seconds, self.resident, before.copied, counted_at=before.seconds)
+        return abs(predicted - self.copied) / self.copied
+
+
+def forks_of(steady: Steady) -> list[Seen]:
+    """A few saves under a steady load."""
     with running_server(find_servers()[0]) as server, tempfile.TemporaryDirectory() as directory:
         access = Path(directory, "access.yaml")
         access.write_text(f"servers: [{{url: 'unix://{server.socket_path}'}}]", encoding="utf-8")
@@ -240,17 +261,15 @@ def error(steady: Steady) -> tuple[list[float], list[float]]:
                 with suppress(PermissionError):
                     os.setpriority(os.PRIO_PROCESS, pid, -10)  # others' work on this machine is not part of the load
             time.sleep(15)  # jemalloc gives back what the load freed, and that would count as copies
-            errors, seconds = [], []
+            seen = []
             for number in range(PREDICTED_FORKS):
                 with server.connect() as connection:
                     connection.command("BGSAVE")
                 wait_for_forks(agent, server, number + 1)
                 time.sleep(7)  # a scan makes the next prediction
-                predicted = agent.values("bgsafe_fork_predicted_bytes", server.socket_path)[0]
-                copied = agent.values("bgsafe_fork_cow_bytes", server.socket_path)[0]
-                errors.append(abs(predicted - copied) / copied)
-                seconds += agent.values("bgsafe_fork_duration_seconds", server.socket_path)
-    return errors, seconds
+                names = ("fork_predicted_bytes", "fork_cow_bytes", "fork_duration_seconds", "server_resident_bytes")
+                seen.append(Seen(*(agent.values(f"bgsafe_{name}", server.socket_path)[0] for name in names)))
+    return seen
 
 
 def wait_for_forks(agent: Watching, server: RunningServer, count: int) -> None:
@@ -267,11 +286,16 @@ def prediction() -> list[str]:
         Steady("nobody counts the writes", uniform, access=False),
         Steady("INFO counts the writes", uniform, access=True),
     ):
-        errors, seconds = error(steady)
-        rest = sorted(errors[1:])
+        first, *others = forks_of(steady)
+        errors = sorted(each.error() for each in others)
+        same_time = [after.error_in_the_same_time(before) for before, after in pairwise([first, *others])]
+        seconds = [each.seconds for each in (first, *others)]
         saves = f"saves of {min(seconds):.1f} to {max(seconds):.1f} s"
         what = f"prediction error, {steady.workload}, {saves}, {steady.what}"
-        figures = f"first {errors[0]:.1%}, then median {median(rest):.1%} (largest {rest[-1]:.1%} of {len(rest)})"
+        figures = (
+            f"first {first.error():.1%}, then median {median(errors):.1%} (largest {errors[-1]:.1%} of {len(errors)}); "
+            f"had each save taken as long as the one before: median {median(same_time):.1%}"
+        )
         rows.append(row(what, figures, "median ≤ 5 % after one fork"))
     return rows
 
