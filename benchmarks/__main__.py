@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import extraction, fleet, lint, webhook_http
+from benchmarks import agent, extraction, fleet, lint, webhook_http
 from benchmarks.speed import REPOSITORY, RUNS, figures
 from checker.lab.accuracy import machine_line
 from checker.probes import node
@@ -37,6 +37,7 @@ def main() -> None:
     text += lint.section()
     text += webhook_http.section()
     text += fleet.section()
+    text += agent.section()
     if (MANIFESTS / "labels.json").exists():
         text += extraction.section(MANIFESTS)
     PAGE.write_text(text, encoding="utf-8")

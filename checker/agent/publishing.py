@@ -58,7 +58,8 @@ class Publisher:
     def publish(self, node: Node, now: datetime) -> bool:
         """Write the facts where they differ enough from those that are there; False where that failed."""
         who, facts = self.identity, NodeFacts(self.identity.node_name, node, now)
-        if not worth_writing(self._published, facts):
+        clock_was_set_back = self._published is not None and now < self._published.observed
+        if not clock_was_set_back and not worth_writing(self._published, facts):
             return True
         try:
             node_maps.write(

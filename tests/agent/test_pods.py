@@ -268,6 +268,7 @@ def test_it_writes_what_changed_and_what_grows_old(script: Script, api: Api) -> 
     assert writes(a_node(), NOW + timedelta(seconds=15)) == 0
     assert writes(a_node(overcommit_memory=2), NOW + timedelta(seconds=30)) == 1
     assert writes(a_node(overcommit_memory=2), NOW + MAX_AGE) == 1
+    assert writes(a_node(overcommit_memory=2), NOW - timedelta(days=1)) == 1, "a clock that was set back"
     assert script.content_types[-1] == "application/merge-patch+json"
 
 
