@@ -25,6 +25,9 @@ LOOK_AGAIN_SCANS: Final = 4
 """An older one is looked at in one of so many scans."""
 
 
+READ_AGAIN_SCANS: Final = 40
+"""The arguments of a server are read in one of so many scans: a title changes with the address it listens on."""
+
 COMM_BYTES: Final = 64
 """include/linux/sched.h TASK_COMM_LEN is 16; the name of a kernel worker is longer in /proc."""
 
@@ -53,6 +56,7 @@ class Registrar:
         self._lanes = lanes
         self._strangers: dict[int, _Stranger] = {}
         self._found: dict[int, Found] = {}
+        self._looks: dict[int, int] = {}  # at those that were found
         self._scans = 0
 
     def take(self) -> Census:
@@ -61,14 +65,14 @@ class Registrar:
         try:
             pids = sorted(int(name) for name in os.listdir(self._proc) if name.isascii() and name.isdigit())  # noqa: PTH208
         except OSError as error:
-            self._strangers, self._found = {}, {}
+            self._strangers, self._found, self._looks = {}, {}, {}
             return Census((), 0, (unread(str(self._proc), error),))
         found: dict[int, Found] = {}
         strangers: dict[int, _Stranger] = {}
         problems = []
         for pid in pids:
             if (same := self._same(pid)) is not None:
-                found[pid] = same
+                found[pid] = self._again(same)
                 continue
             stranger = self._stranger(pid)
             if stranger is None:
@@ -84,6 +88,7 @@ class Registrar:
                 problems.append(looked)
             strangers[pid] = stranger
         self._strangers, self._found = strangers, found
+        self._looks = {pid: looks for pid, looks in self._looks.items() if pid in found}
         return Census(with_children(found.values())[0], len(pids), tuple(problems))
 
     def _same(self, pid: int) -> Found | None:
@@ -97,6 +102,16 @@ class Registrar:
         if stat.comm != before.stat.comm or stat.parent != before.stat.parent:
             return None  # it executed something else, or lost its parent: an orphan of a server that died
         return replace(before, stat=stat)
+
+    def _again(self, same: Found) -> Found:
+        """Read the arguments of a young server again: it writes its title over them a moment after its start."""
+        pid, looks = same.pid, self._looks.get(same.pid, 0)
+        if looks >= LOOKS_WHILE_YOUNG and (self._scans + pid) % READ_AGAIN_SCANS:
+            return same
+        self._looks[pid] = looks + 1
+        proc = self._proc / str(pid)
+        looked = self._lanes.read(pid, str(proc), lambda: look_at(proc))
+        return looked if isinstance(looked, Found) else same
 
     def _stranger(self, pid: int) -> _Stranger | None:
         try:

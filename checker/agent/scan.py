@@ -120,7 +120,7 @@ class _Kept:
 
     known: Known | None = None
     known_at: float = 0.0  # monotonic
-    version: object = None  # the answer that `known` was made with
+    version: object = None  # the arguments and the answer that `known` was made with
     places: Maybe[cgroup.Places] | None = None
     vmas: Maybe[tuple[Vma, ...]] | None = None
     vmas_at: float = 0.0
@@ -228,7 +228,7 @@ class Scanner:
     def _known(
         self, machine: Machine, found: Found, kept: _Kept, container: str | None, answer: Answer | None
     ) -> Known:
-        version = None if answer is None else (answer.where, answer.directives)
+        version = (found.cmdline, None if answer is None else (answer.where, answer.directives))
         age = time.monotonic() - kept.known_at
         keep = KEEP_KNOWN_SECONDS * (1 - found.pid % 16 / 32)  # not all of them in one scan
         if kept.known is not None and age < keep and kept.version == version:

@@ -63,6 +63,28 @@ def test_what_becomes_a_server_by_exec_is_found(registrar: Registrar, tmp_path: 
         shell.communicate()
 
 
+@needs_server
+def test_a_server_that_is_seen_before_it_has_its_title_is_known_by_its_title(
+    registrar: Registrar, tmp_path: Path
+) -> None:
+    """Redis writes the title over its arguments only once it has read its configuration."""
+    fifo = tmp_path / "redis.conf"
+    os.mkfifo(fifo)
+    server = subprocess.Popen([str(find_servers()[0].path), str(fifo)], stdout=subprocess.DEVNULL)
+    try:
+        with fifo.open("w") as config:  # opens when the server has opened it, too
+            (early,) = [found for found in registrar.take().servers if found.pid == server.pid]
+            assert early.cmdline.endswith(b"redis.conf\0")
+            config.write(f"port 0\nunixsocket {tmp_path}/s\nsave ''\ndir {tmp_path}\n")
+        while not (tmp_path / "s").exists():
+            pass
+        (late,) = [found for found in registrar.take().servers if found.pid == server.pid]
+        assert late.cmdline.rstrip(b"\0 ").endswith(f"unixsocket:{tmp_path}/s".encode())
+    finally:
+        server.kill()
+        server.wait()
+
+
 def test_strangers_are_looked_at_less_and_less(registrar: Registrar, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     looked: list[int] = []
