@@ -277,6 +277,7 @@ class Written:
 
     bytes: int  # distinct anonymous pages × page size
     seconds: float
+    earlier: tuple[tuple[float, int], ...] = ()  # seconds and bytes of looks on the way, oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,7 +172,9 @@ def _numbers(
     rate = inputs.write_rate(server, assumptions, policy, node, resident.value)
     seconds, cores = inputs.save_seconds(server, assumptions, policy, resident.value, rate.value)
     assumed = watched.Inputs(
-        workload=inputs.workload(server, node, assumptions, resident=resident.value, page=page, rate=rate.value),
+        workload=inputs.workload(
+            server, node, assumptions, resident=resident.value, page=page, rate=rate.value, seconds=seconds.value
+        ),
         rate=rate,
         seconds=seconds,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from checker.facts import Maybe, Node, Population, Server, Sourced, Unread, Written
 from checker.model.cow import PAGES_PER_SMALL_WRITE, copy_unit_bytes, writes_for_occupancy
+from checker.model.curve import MOST_RATIO, written_after
 from checker.model.lifetime import cpu_stretch_ratio
 from checker.model.workload import Workload
 from checker.policy import Assumptions, Distribution, Policy
@@ -15,9 +16,6 @@ from checker.units import GIB, format_bytes, format_count
 
 DEFAULT_KEY_BYTES = 16
 """A judgement for `--keys` without the names' length: `session:01234567`."""
-
-MOST_DIRTY_RATIO = 0.999
-"""Above this nearly all pages are written, and from then on the count no longer tells how often."""
 
 FASTEST_SAVE_PER_SECOND = GIB
 """No child saves faster than this (measured: 100–250 MB/s): a last save that seems to was one of less data."""
@@ -124,19 +122,27 @@ def _throughput(server: Server, assumptions: Assumptions, policy: Policy) -> Sou
 
 def _writes_that_dirty(written: Written, resident: int, pages_per_write: float, page: int) -> float:
     """How many writes dirty as many pages; of all pages being dirty, only the least number can be told."""
-    dirty = min(float(written.bytes), resident * MOST_DIRTY_RATIO)
+    dirty = min(float(written.bytes), resident * MOST_RATIO)
     return writes_for_occupancy(resident, dirty, pages_per_write=pages_per_write, page=page)
 
 
 def workload(
-    server: Server, node: Node | None, assumptions: Assumptions, *, resident: int, page: int, rate: float
+    server: Server,
+    node: Node | None,
+    assumptions: Assumptions,
+    *,
+    resident: int,
+    page: int,
+    rate: float,
+    seconds: float,
 ) -> Sourced[Workload]:
     """What is written to, and where that is known from: counted pages, then a stated or sampled shape, then a bound."""
     shape, source = _shape(server, assumptions)
     counted = None
-    if isinstance(server.written, Written) and rate > 0:
-        ones = _writes_that_dirty(server.written, resident, 1.0, page)
-        counted = ones / (rate * server.written.seconds)
+    if isinstance(server.written, Written) and rate > 0 and seconds > 0:
+        by_then = written_after(server.written, resident, seconds)
+        ones = writes_for_occupancy(resident, by_then, pages_per_write=1.0, page=page)
+        counted = ones / (rate * seconds)
         dirtied = f"{format_bytes(server.written.bytes)} written in {server.written.seconds:.1f} s"
         source = f"measured: {dirtied}, without a fork"
     info = server.info

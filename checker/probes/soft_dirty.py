@@ -2,16 +2,20 @@
 
 Write 4 to clear_refs, wait as long as a save takes, count the pages that are dirty again: that is what a fork at the
 first moment would have copied by now, whatever the data types, the skew and the allocator. It costs one walk of the
-page tables under the mmap lock, and one minor fault for each page first written afterwards: only on request.
+page tables under the mmap lock, and one minor fault for each page first written afterwards: only on request. Clearing
+is one walk that cannot be cut; it is shorter than the fork that it stands for, which walks and copies the same tables
+(docs/model.md has the times). Counting is cut by the kernel, which holds the lock for 2 MiB at a time (pagemap_read()).
 Source: Documentation/admin-guide/mm/soft-dirty.rst, pagemap.rst.
 """
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +26,9 @@ ENTRY_BYTES: Final = 8
 CHUNK_ENTRIES: Final = 128 * 1024
 
 CLEAR_SOFT_DIRTY: Final = b"4"
+
+LOOKS: Final = 4
+"""How often the pages are counted: only the last stretch shows how fast pages are written that were not before."""
 
 # An entry is 64 bits, little-endian. Byte 7: bit 63, present; bit 61, file or shared. Byte 6: bit 55, soft-dirty.
 _PRESENT_ANONYMOUS: Final = bytes(1 if byte & 0x80 and not byte & 0x20 else 0 for byte in range(256))
@@ -60,14 +67,26 @@ def measure(
     cannot = refusal()
     if cannot is not None or not pids:
         return dict.fromkeys(pids, cannot) if cannot else {}
-    cleared = {pid: _attempt(root, pid, _clear) for pid in pids}
-    start = time.monotonic()
-    sleep(seconds)
-    elapsed = time.monotonic() - start
+    with ExitStack() as stack:
+        failures = {pid: _attempt(root, pid, lambda proc: _clear_alone(proc, stack)) for pid in pids}
+        found: dict[int, list[tuple[float, int]]] = {pid: [] for pid in pids}
+        start = time.monotonic()
+        for look in range(1, LOOKS + 1):
+            sleep(max(0.0, start + seconds * look / LOOKS - time.monotonic()))
+            for pid in [pid for pid, failure in failures.items() if not isinstance(failure, Unread)]:
+                elapsed = time.monotonic() - start
+                dirty = _attempt(root, pid, lambda proc: _dirty_pages(proc, page))
+                if isinstance(dirty, Unread):
+                    failures[pid] = dirty
+                else:
+                    found[pid].append((elapsed, (dirty or 0) * page))
     written: dict[int, Maybe[Written]] = {}
-    for pid, failure in cleared.items():
-        dirty = failure if isinstance(failure, Unread) else _attempt(root, pid, lambda proc: _dirty_pages(proc, page))
-        written[pid] = dirty if isinstance(dirty, Unread) else Written(bytes=(dirty or 0) * page, seconds=elapsed)
+    for pid, failure in failures.items():
+        if isinstance(failure, Unread):
+            written[pid] = failure
+        else:
+            *earlier, (elapsed, dirtied) = found[pid]
+            written[pid] = Written(bytes=dirtied, seconds=elapsed, earlier=tuple(earlier))
     return written
 
 
@@ -75,9 +94,19 @@ def _attempt(root: Path, pid: int, step: Callable[[Path], int | None]) -> int | 
     proc = root / "proc" / str(pid)
     try:
         return step(proc)
+    except BlockingIOError:
+        return Unread(f"{proc}/clear_refs", "another measurement of this process is under way", "run again after it")
     except OSError as error:
         remedy = "run as root, or as the server's own user" if isinstance(error, PermissionError) else ""
         return Unread(str(error.filename or proc), error.strerror or str(error), remedy)
+
+
+def _clear_alone(proc: Path, stack: ExitStack) -> None:
+    """Clear, and keep other measurements out until the stack is left: two would take each other's pages away."""
+    descriptor = os.open(proc / "clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.write(descriptor, CLEAR_SOFT_DIRTY)
 
 
 def _dirty_pages(proc: Path, page: int) -> int:
