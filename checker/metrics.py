@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from checker import __version__
 from checker.agent.book import ERROR_BUCKETS, Cause, History, Labels, Result
-from checker.agent.scan import Key, Scan, Seen
+from checker.agent.seen import Key, Scan, Seen
 from checker.agent.troubles import Probe
 from checker.facts import Config, Engine, Unlimited, Unread
 from checker.verdict import Grade

@@ -17,7 +17,7 @@ from checker.agent.access import Access, Credentials
 from checker.agent.finish import NOTHING_TOLD, Told
 from checker.agent.live import Ended
 from checker.agent.rates import Sample, WriteRate, writes_between
-from checker.agent.scan import Key
+from checker.agent.seen import Key
 from checker.agent.troubles import Troubles
 from checker.facts import Maybe, Unread
 from checker.probes.matching import process_of

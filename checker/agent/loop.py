@@ -24,7 +24,8 @@ from checker.agent.finish import Finisher
 from checker.agent.live import Ended, Target
 from checker.agent.naming import PodNaming
 from checker.agent.publishing import Publisher
-from checker.agent.scan import Scan, Scanner
+from checker.agent.scan import Scanner
+from checker.agent.seen import Scan
 from checker.agent.serving import Page, Server
 from checker.agent.targets import target_of
 from checker.agent.troubles import Troubles
@@ -42,6 +43,9 @@ LATE_SECONDS: Final = 15.0
 
 LEAST_PAUSE_SECONDS: Final = 0.2
 """Between two pages, however many forks begin and end."""
+
+RESTART_SECONDS: Final = 1.0
+"""Before a thread that a bug has ended begins again: a judgement."""
 
 STOP_SECONDS: Final = 3.0
 """What threads get to end by themselves; whatever hangs is left behind."""
@@ -71,7 +75,7 @@ class Agent:
         self.page.unwell = self._unwell
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._ended: SimpleQueue[tuple[Ended, float, float] | None] = SimpleQueue()  # None: that was all
+        self._news: SimpleQueue[Target | tuple[Ended, float, float] | None] = SimpleQueue()  # None: that was all
         self._last: Scan | None = None
         self._scanned = time.monotonic()
         self.asker = Asker(options.access, self.troubles, options.interval)
@@ -101,7 +105,10 @@ class Agent:
         """Work until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        threads = [threading.Thread(target=work, name=f"bgsafe-{name}", daemon=True) for name, work in self._work()]
+        threads = [
+            threading.Thread(target=self._kept_at, args=(work,), name=f"bgsafe-{name}", daemon=True)
+            for name, work in self._work()
+        ]
         for thread in threads:
             thread.start()
         server.start()
@@ -117,7 +124,7 @@ class Agent:
         """Let `run` return."""
         self._stop.set()
         self._wake.set()
-        self._ended.put(None)
+        self._news.put(None)
 
     def scan(self) -> None:
         """Scan, and tell everybody who is there."""
@@ -166,6 +173,12 @@ class Agent:
             self._wake.clear()
             self._stop.wait(min(LEAST_PAUSE_SECONDS, max(0.0, due - time.monotonic())))
 
+    def _kept_at(self, work: Callable[[], None]) -> None:
+        """Do it until told to stop; a bug that ends it is told, and it begins again."""
+        while not self._stop.is_set():
+            self._guarded(work)
+            self._stop.wait(RESTART_SECONDS)
+
     def _guarded(self, action: Callable[[], object]) -> None:
         """A bug must not blind the agent for good: it is told and counted, and the next scan may do better."""
         try:
@@ -183,15 +196,19 @@ class Agent:
     # --- forks --------------------------------------------------------------------------------------------------------
 
     def _began(self, target: Target) -> None:
-        log("fork began", server=target.labels.server, pid=target.key[0], predicted_bytes=target.predicted_bytes)
-        self._wake.set()
+        self._news.put(target)
 
     def _has_ended(self, ended: Ended) -> None:
-        self._ended.put((ended, time.monotonic(), time.time()))
+        self._news.put((ended, time.monotonic(), time.time()))
 
     def _finish(self) -> None:
-        while (task := self._ended.get()) is not None:
-            ended, at, unix = task
+        while (news := self._news.get()) is not None:
+            if isinstance(news, Target):
+                labels, pid = news.labels, news.key[0]
+                log("fork began", **labels._asdict(), pid=pid, predicted_bytes=news.predicted_bytes)
+                self._wake.set()
+                continue
+            ended, at, unix = news
             finisher = Finisher(lambda each, at=at: self.asker.told_after(each, at))  # type: ignore[misc]
             self._guarded(lambda: self._write_down(finisher, ended, unix))  # noqa: B023 - called at once
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from checker.agent.access import Access, Credentials
-from checker.agent.scan import Key, Names, Scan
+from checker.agent.seen import Key, Names, Scan
 from checker.agent.troubles import Troubles
 from checker.cluster.api import ClusterError
 from checker.cluster.light import Api

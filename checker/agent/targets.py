@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from checker.agent.live import Target
-from checker.agent.scan import Seen
+from checker.agent.seen import Seen
 from checker.facts import Cgroup, CgroupLevel, Process
 from checker.probes.running import MAX_ROLLUP_BYTES
 from checker.units import MIB

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from checker.agent.live import Ended, Live, Target, begin, end_of, others_now
-from checker.agent.scan import Key
+from checker.agent.seen import Key
 from checker.agent.troubles import Troubles
 from checker.facts import Child, Unread
 from checker.probes.files import exists

@@ -12,7 +12,8 @@ import pytest
 
 from checker.agent.book import Labels
 from checker.agent.finish import NOTHING_TOLD, Finisher, Told, result_of
-from checker.agent.live import Ended, StatLine, Target, TempFile, cause_of, number_after
+from checker.agent.live import Ended, Target
+from checker.agent.traces import StatLine, TempFile, cause_of, number_after
 from checker.units import MIB
 
 TARGET = Target(

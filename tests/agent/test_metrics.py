@@ -14,7 +14,7 @@ from typing import Any, get_args
 import pytest
 
 from checker.agent.book import Book, Fork, Labels
-from checker.agent.scan import Scan, Seen
+from checker.agent.seen import Scan, Seen
 from checker.agent.troubles import Probe, Troubles
 from checker.estimate.binding import binding_limit
 from checker.facts import UNLIMITED, Server, Unread, WatchedFork

@@ -12,7 +12,8 @@ import pytest
 
 from checker.agent import scan as scans
 from checker.agent.book import Book, Fork, Labels
-from checker.agent.scan import Key, Names, Scanner, _Kept
+from checker.agent.scan import Scanner, _Kept
+from checker.agent.seen import Key, Names
 from checker.agent.targets import OTHERS_BYTES, target_of
 from checker.agent.troubles import Troubles
 from checker.facts import Child, Node, Unread, WatchedFork
