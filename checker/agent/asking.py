@@ -44,6 +44,11 @@ REFUSED_PAUSE_SECONDS: Final = 60.0
 ANSWER_LASTS_VISITS: Final = 4
 """An answer older than so many intervals is not believed any more."""
 
+NOTICED_SECONDS: Final = 0.15
+NOTICED_LOOKS: Final = 8
+"""A server looks for its child's end ten times a second (hz 10), once a second at the least; until then INFO tells of
+the save before."""
+
 WORKERS: Final = 4
 """A judgement: visits at a time, so that a few servers that hang do not keep the others from being asked."""
 
@@ -124,11 +129,17 @@ class Asker:
         target = self._target(ended.target.key)
         if target is None:
             return NOTHING_TOLD
-        self._visit(target)
-        answer = target.answer
-        if not target.up or answer is None or answer.asked_at < ended_at:
-            return NOTHING_TOLD
         names = _OUTCOME.get(ended.cause)
+        for _ in range(NOTICED_LOOKS):
+            self._visit(target)
+            answer = target.answer
+            if not target.up or answer is None or answer.asked_at < ended_at:
+                return NOTHING_TOLD
+            if names is None or answer.fields.get(names[2]) != "1":
+                break
+            time.sleep(NOTICED_SECONDS)  # it has not noticed yet that its child has ended
+        else:
+            return NOTHING_TOLD
         ok = answer.fields.get(names[0]) if names else None
         copied = count(answer.fields, names[1], answer.where) if names else None
         return Told(
@@ -224,12 +235,10 @@ class Asker:
             target.directives, target.directives_at, target.run_id = read(), now, run_id
 
 
-_OUTCOME: Final[Mapping[str, tuple[str, str]]] = {
-    "rdb": ("rdb_last_bgsave_status", "rdb_last_cow_size"),
-    "replication": ("rdb_last_bgsave_status", "rdb_last_cow_size"),
-    "aof": ("aof_last_bgrewrite_status", "aof_last_cow_size"),
-}
-"""Lines of INFO persistence, by what forked."""
+_RDB: Final = ("rdb_last_bgsave_status", "rdb_last_cow_size", "rdb_bgsave_in_progress")
+_AOF: Final = ("aof_last_bgrewrite_status", "aof_last_cow_size", "aof_rewrite_in_progress")
+_OUTCOME: Final[Mapping[str, tuple[str, str, str]]] = {"rdb": _RDB, "replication": _RDB, "aof": _AOF}
+"""Lines of INFO persistence, by what forked: how it ended, what it copied, and whether it still goes on."""
 
 
 def _pause(why: Unread, failures: int, interval: float) -> float:

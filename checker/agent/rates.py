@@ -50,7 +50,7 @@ def growth_per_second(first: Sample, last: Sample) -> float | None:
 
 
 def writes_between(samples: Sequence[Sample], start: float, end: float) -> float | None:
-    """Writes while a child lived, from the last answer before it and the first after its end.
+    """Writes while a child lived, from the last answer before it and the newest after its end.
 
     After an RDB save the count holds the writes since its fork; after anything else it has gone on growing.
     """
@@ -58,7 +58,7 @@ def writes_between(samples: Sequence[Sample], start: float, end: float) -> float
     after = [sample for sample in samples if sample.at >= end]
     if not before or not after or end <= start:
         return None
-    first, last = before[-1], after[0]
+    first, last = before[-1], after[-1]
     if last.saved == first.saved:
         rate = growth_per_second(first, last)
         return None if rate is None else rate * (end - start)
