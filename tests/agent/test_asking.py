@@ -195,4 +195,7 @@ def test_after_a_save_the_server_says_what_it_copied_and_how_much_was_written(
     assert told.ok is True
     assert told.copied_bytes is not None
     assert told.copied_bytes > 0
-    assert told.writes == pytest.approx(30, abs=1)
+    assert told.writes is not None
+    assert 5 < told.writes <= 30, (
+        "the 200 before the fork are not among them; the share of the time after it is left out"
+    )
