@@ -85,7 +85,7 @@ class Scanner:
         chosen, left_out = census.servers[: self.most_servers], len(census.servers[self.most_servers :])
         if left_out:
             why = f"{len(census.servers)} servers, of which {self.most_servers} are watched"
-            self.troubles.add("limit", Unread("--max-servers", why, "raise it: each costs about 60 series"))
+            self.troubles.add("limit", Unread("--max-servers", why, "raise it: each costs about 50 series"))
         node, problems = nodes.read(self.root)
         for problem in problems:
             self.troubles.add("process", problem)

@@ -54,7 +54,7 @@ DEFAULT_LISTEN = "127.0.0.1:9876"
     type=click.IntRange(min=1, max=10000),
     default=256,
     show_default=True,
-    help="Watch no more servers than this; each has about 60 series.",
+    help="Watch no more servers than this; each has about 50 series.",
 )
 def agent(*, root: Path, listen: str, once: bool, web_config: Path | None, **options: Any) -> None:
     """Watch the Redis-like servers of this node, predict their forks, and publish both as Prometheus metrics.
