@@ -18,7 +18,7 @@ LABEL org.opencontainers.image.title="bgsafe" \
       org.opencontainers.image.documentation="https://bgsafe.io/docs" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-trixie"
+      org.opencontainers.image.base.name="python:3.13-slim-trixie"
 COPY --from=build /opt/bgsafe /opt/bgsafe
 # The root filesystem is read-only where this runs: there is nowhere to write bytecode to.
 ENV PATH=/opt/bgsafe/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

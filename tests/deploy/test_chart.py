@@ -214,7 +214,7 @@ def test_a_digest_goes_before_the_tag() -> None:
     digest = f"sha256:{'0' * 64}"
     rendered = helm(json.dumps({"image": {"tag": "x", "digest": digest}}))
     images = {value["spec"]["template"]["spec"]["containers"][0]["image"] for value in workloads(rendered)}
-    assert images == {f"ghcr.io/bgsafe/bgsafe@{digest}"}
+    assert images == {f"bgsafe/bgsafe@{digest}"}
 
 
 def workloads(rendered: tuple[Object, ...]) -> list[Object]:
