@@ -98,7 +98,9 @@ class Lists:
 
     def groups(self) -> list[tuple[str, str]]:
         """(group, preferred version) of what is served beside the core group."""
-        found = self.patiently(lambda: call("list API groups", self._groups.get_api_versions)) or {}
+        found = self.patiently(lambda: call("list API groups", self._groups.get_api_versions))
+        if found is None:  # every API server has this list: what answers is none, or something before it keeps it back
+            raise ClusterError("list API groups: HTTP 404; operators' resources are not looked for")
         named = [
             (text(at(each, "name")), text(at(each, "preferredVersion", "version")))
             for each in sequence(found.get("groups"))

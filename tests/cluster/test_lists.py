@@ -200,6 +200,13 @@ def test_kinds_of_operators_are_found_by_what_the_api_serves(tmp_path: Path) -> 
     assert found == [Resource("RedisFailover", "redisfailovers", "databases.spotahome.com", "v1")]
 
 
+def test_an_api_server_without_its_list_of_groups_is_an_error(tmp_path: Path) -> None:
+    """Operators' resources that nobody can look for are not "none"."""
+    world = World(tmp_path, first(1, Answer(404)))
+    with serving(world.served) as url, pytest.raises(ClusterError, match="HTTP 404; operators' resources"):
+        Lists(connect(kubeconfig(tmp_path, url))).groups()
+
+
 @pytest.mark.parametrize("content", ["[]", "{", "\t:", "null", "{}", '{"clusters": 3}'], ids=repr)
 def test_a_file_that_is_no_kubeconfig_is_said_to_be_none(content: str, tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
