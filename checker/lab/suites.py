@@ -48,7 +48,41 @@ FULL: Final = (
     _load(10_000, 10_000, 500, _hot(10)),
     _load(3_000, 40_000, 200),
 )
-"""13 shapes for every server: with three servers 39 forks."""
+"""13 shapes of strings that are overwritten, for every server."""
+
+
+def _typed(kind_and_write: str, keys: int, elements: int, value_bytes: int, rate: float) -> Workload:
+    kind, write = kind_and_write.split()
+    return Workload(
+        keys=keys, value_bytes=value_bytes, write_rate_per_second=rate, type=kind, write=write, elements=elements
+    )
+
+
+TYPES: Final = (
+    _typed("ttl SETEX", 300_000, 1, 100, 3_000),
+    _typed("ttl EXPIRE", 300_000, 1, 100, 5_000),
+    _typed("string DEL", 300_000, 1, 100, 5_000),
+    _typed("string INSERT", 300_000, 1, 100, 5_000),
+    _typed("string SET-RESIZE", 300_000, 1, 100, 2_000),
+    _typed("string EVICT-LRU", 300_000, 1, 100, 3_000),
+    _typed("string EVICT-LFU", 300_000, 1, 100, 3_000),
+    _typed("int INCR", 700_000, 1, 8, 5_000),
+    _typed("hash HSET", 60_000, 20, 20, 2_000),
+    _typed("hash HSET", 500, 1_000, 60, 3_000),
+    _typed("hash HSET", 1, 500_000, 60, 3_000),
+    _typed("list LPUSH+RPOP", 60_000, 20, 20, 3_000),
+    _typed("list LPUSH+RPOP", 100, 6_000, 60, 3_000),
+    _typed("set SREM+SADD", 50_000, 20, 20, 3_000),
+    _typed("set SREM+SADD", 1, 500_000, 20, 3_000),
+    _typed("intset SREM+SADD", 60_000, 200, 8, 3_000),
+    _typed("zset ZADD", 60_000, 20, 20, 2_000),
+    _typed("zset ZADD", 400, 1_000, 20, 1_000),
+    _typed("zset ZADD", 1, 400_000, 20, 1_000),
+    _typed("zset ZINCRBY", 1, 400_000, 20, 2_000),
+    _typed("stream XADD", 20_000, 20, 60, 2_000),
+    _typed("stream XADD", 50, 10_000, 60, 2_000),
+)
+"""Every other type in every encoding, and every other write of strings: what the recorded forks were made with."""
 
 LIMITED: Final = _load(400_000, 100, 8_000)
 """The shape that is tried at a limit: a save of about a second that copies about half of the memory."""
@@ -80,7 +114,7 @@ def quick(servers: Sequence[Binary]) -> list[Plan]:
 
 def full(servers: Sequence[Binary]) -> list[Plan]:
     """Every shape and both sides of the limit on every server."""
-    return [plan for server in servers for plan in _shapes(server, FULL) + _limited(server)]
+    return [plan for server in servers for plan in _shapes(server, (*FULL, *TYPES)) + _limited(server)]
 
 
 SUITES: Final[dict[str, Callable[[Sequence[Binary]], list[Plan]]]] = {"quick": quick, "full": full}
