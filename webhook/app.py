@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,6 +11,7 @@ from traceback import extract_tb
 from typing import Any, Final, NoReturn, Protocol
 from urllib.parse import parse_qs
 
+import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import (
     BadRequest,
@@ -81,7 +81,7 @@ def create_app(
         counted.count(reviewed, seconds)
         if reviewed.error or reviewed.conclusion not in ("none", "passed"):
             log("review", **_fields(asked, reviewed, seconds))
-        return Response(json.dumps(reviewed.answer), mimetype="application/json")
+        return Response(orjson.dumps(reviewed.answer), mimetype="application/json")
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -140,13 +140,11 @@ def _asked(metrics: Metrics, log: Log) -> Request:
     if not as_expected or request.headers.get("Content-Encoding", "identity") != "identity":
         refuse("content_type", UnsupportedMediaType("expected Content-Type: application/json, not compressed"))
     try:
-        body = json.loads(request.get_data(cache=False))
+        body = orjson.loads(request.get_data(cache=False))
     except RequestEntityTooLarge:
         refuse("too_large", RequestEntityTooLarge(f"the body is larger than {MAX_REQUEST_BYTES} bytes"))
     except ValueError as error:
         refuse("not_json", BadRequest(f"the body is not JSON: {error}"))
-    except RecursionError:
-        refuse("not_json", BadRequest("the body is not readable as JSON: nested too deeply"))
     try:
         return parse(body)
     except MalformedReviewError as error:

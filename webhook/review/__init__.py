@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, cast
 
+import orjson
+
 from checker.deadline import DeadlineError, check_deadline
 from checker.facts import Maybe, Unread
 from checker.manifests import Document, Index, extract, parsed, pod_spec
@@ -172,7 +174,7 @@ def _said(value: Mapping[str, Any], view: _View) -> Said:
     """
     metadata = {key: at(value, "metadata", key) for key in ("name", "namespace", "annotations")}
     judged = {**value, "metadata": metadata}
-    key = (json.dumps(judged), view.policy)
+    key = (_as_json(judged), view.policy)
     said = view.memory.recall(key, view.around)
     if said is None:
         reading = Reading(view.around, limit_ranges_hold=value.get("kind") != "Pod")
@@ -181,6 +183,13 @@ def _said(value: Mapping[str, Any], view: _View) -> Said:
         if opinion.grade:  # what has no server in it is read as fast as it is recalled
             view.memory.keep(key, said)
     return said
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # nested deeper than it writes, 254 levels
+        return json.dumps(value)
 
 
 def _case_of_config_map(request: Request, view: _View) -> _Case:

@@ -339,3 +339,11 @@ def test_no_object_gets_no_answer(containers: Any, metadata: Any, kind: str, ope
     assert said.allowed
     assert said.error != "fault", said.fault
     assert said.answer["response"]["uid"]
+
+
+def test_an_object_that_nests_deeper_than_any_is_answered() -> None:
+    deep: Any = {}
+    for _ in range(400):
+        deep = {"a": deep}
+    said = answered({**pod(), "extra": deep})
+    assert (said.conclusion, said.error) == ("unsafe", "")
