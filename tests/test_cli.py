@@ -280,8 +280,16 @@ def test_a_server_binary_that_is_none() -> None:
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-@pytest.mark.parametrize("option", ["--write-rate", "--save-seconds", "--fragmentation"])
-def test_what_is_no_finite_number_is_a_usage_error(option: str, value: str) -> None:
-    result = run("lint", "-", option, value)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("lint", "-", option) for option in ("--write-rate", "--save-seconds", "--fragmentation")),
+        ("agent", "--once", "--interval"),
+        ("webhook", "--drain-seconds"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_finite_number_is_a_usage_error(command: tuple[str, ...], value: str) -> None:
+    result = run(*command, value)
     assert result.exit_code == 2
     assert "is not a finite number" in result.output or "is not in the range" in result.output

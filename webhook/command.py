@@ -1,4 +1,4 @@
-"""`bgsafe webhook`: options in, a running server out. Only click is imported until it runs."""
+"""`bgsafe webhook`: options in, a running server out. Little is imported until it runs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from checker.cli.options import Finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +46,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--policy", type=FILE, help="Policy file; read again when it changes.")
 @click.option(
     "--drain-seconds",
-    type=click.FloatRange(min=0, max=60),
+    type=Finite(min=0, max=60),
     default=5.0,
     show_default=True,
     help="How long to go on accepting after SIGTERM.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from checker.cli.ending import usage_error
-from checker.cli.options import read_policy
+from checker.cli.options import Finite, read_policy
 
 if TYPE_CHECKING:
     from checker.agent.loop import Agent, Options
@@ -34,7 +34,7 @@ DEFAULT_LISTEN = "127.0.0.1:9876"
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(min=1, max=3600),
+    type=Finite(min=1, max=3600),
     default=15.0,
     show_default=True,
     help="Seconds from scan to scan; forks are watched all the time.",

@@ -75,7 +75,7 @@ ENGINE = _Parsed("engine", _engine)
 DISTRIBUTION = _Parsed("distribution", Distribution.parse)
 
 
-class _Finite(click.FloatRange):
+class Finite(click.FloatRange):
     """A range of numbers: what is not one (`nan` is in every range) or has no end is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -86,9 +86,9 @@ class _Finite(click.FloatRange):
         return number
 
 
-POSITIVE = _Finite(min=0, min_open=True)
-NOT_NEGATIVE = _Finite(min=0)
-AT_LEAST_ONE = _Finite(min=1)
+POSITIVE = Finite(min=0, min_open=True)
+NOT_NEGATIVE = Finite(min=0)
+AT_LEAST_ONE = Finite(min=1)
 
 
 def _together(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
