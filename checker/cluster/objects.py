@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from checker.cluster.api import TIMEOUT_SECONDS, Timeout, call
+from checker.cluster.api import TIMEOUT_SECONDS, ClusterError, Timeout, call
 from checker.node_facts import LABEL, LABEL_VALUE
 
 Object = Mapping[str, Any]
@@ -78,14 +78,15 @@ _API_VERSION: Final = {"StatefulSet": "apps/v1", "Deployment": "apps/v1", "Daemo
 
 
 def _pages(kind: str, function: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Object]:
-    """The items of a list; each with its kind, which lists leave out."""
+    """The items of a list, each with its kind, which lists leave out. One that does not end raises, as in `Lists`."""
     token: str | None = None
-    where = f" of {arguments[0]}" if arguments else ""
+    what = f"list {kind}s" + (f" of {arguments[0]}" if arguments else "")
     for _ in range(MOST_PAGES):
         more: dict[str, Any] = {"_continue": token} if token else {}
-        page = call(f"list {kind}s{where}", function, *arguments, limit=PAGE_OBJECTS, **more, **options) or {}
+        page = call(what, function, *arguments, limit=PAGE_OBJECTS, **more, **options) or {}
         for item in page.get("items") or ():
             yield {"apiVersion": _API_VERSION.get(kind, "v1"), "kind": kind, **item}
         token = (page.get("metadata") or {}).get("continue")
         if not token:
             return
+    raise ClusterError(f"{what}: more than {MOST_PAGES} pages")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from checker.cluster import objects
 from checker.cluster.api import ClusterError, connect
 from checker.cluster.objects import PAGE_OBJECTS, Objects
 from checker.deadline import within
@@ -157,6 +158,14 @@ def test_lists_are_read_to_their_end(world: World) -> None:
     assert world.asked("pods?") == 3
     too_many = world.lookups.workloads("shop", "redis-conf")
     assert "too many to read in time" in str(too_many)
+
+
+def test_a_list_that_does_not_end_is_not_taken_for_its_beginning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "MOST_PAGES", 2)
+    for number in range(2 * PAGE_OBJECTS + 1):
+        world.objects[f"/api/v1/nodes/node-{number:04}"] = {"metadata": {"name": f"node-{number:04}"}, "spec": {}}
+    with pytest.raises(ClusterError, match="list Nodes: more than 2 pages"):
+        list(Objects(connect(world.kubeconfig)).nodes())
 
 
 def test_a_review_without_time_asks_nobody(world: World) -> None:
